@@ -1,0 +1,1 @@
+"""The rules of Chitty-Chat, pure: no I/O, no wall clock, no chance, no network."""

@@ -1,0 +1,122 @@
+"""The values that travel: events, messages, receipts, commands. Knows no encoding of them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+RULES = 1
+"""Version of the rules that `Hub.apply` keeps; stored with commands, so that a log is replayed by its own."""
+
+
+class Kind(StrEnum):
+    """What an event tells; its value is the `op` of a log line."""
+
+    JOINED = "join"
+    PUBLISHED = "publish"
+    LEFT = "leave"
+
+
+class Reason(StrEnum):
+    """Why a participant left."""
+
+    ASKED = "asked"
+    LOST = "lost"
+    EXPELLED = "expelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One broadcast of the hub: a join, a message or a leave, at its place in the total order.
+
+    Attributes:
+        sequence: dense, from 1, in the epoch.
+        lamport: timestamp of the broadcast.
+        participant: name of whom it is about.
+        text: what was said, or the announcement.
+        cause: id of the message that caused it; empty when the hub noticed by itself.
+        reason: of a leave, else None.
+    """
+
+    sequence: int
+    lamport: int
+    kind: Kind
+    participant: str
+    text: str
+    cause: str = ""
+    reason: Reason | None = None
+
+
+def announcement(kind: Kind, participant: str, lamport: int) -> str:
+    """Return the text of a join or a leave, as the assignment words it."""
+    verb = "joined" if kind is Kind.JOINED else "left"
+    return f"Participant {participant} {verb} Chitty-Chat at Lamport time {lamport}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a participant says: its number, the timestamp of its send event, and the text."""
+
+    number: int
+    stamped: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The acknowledgment of a message: where and when its broadcast stands in the total order."""
+
+    number: int
+    sequence: int
+    lamport: int
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A command: let `incarnation` belong, as `name`.
+
+    The caller must have normalised `name`, and `key` must be its folded form: what names are compared by.
+    `wall` is seconds since 1970 in UTC, for display only, here and in the other commands.
+    """
+
+    incarnation: str
+    name: str
+    key: str
+    number: int
+    stamped: int
+    wall: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A command: broadcast `messages` of `incarnation`, all or none. The caller has checked their texts."""
+
+    incarnation: str
+    messages: tuple[Message, ...]
+    wall: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A command: `incarnation` asks to leave."""
+
+    incarnation: str
+    number: int
+    stamped: int
+    wall: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """A command: the service noticed that the membership which began at sequence `joined` is gone."""
+
+    incarnation: str
+    joined: int
+    reason: Reason
+    wall: float = 0.0
+
+
+Command = Join | Publish | Leave | Detect
+
+
+def message_id(incarnation: str, number: int) -> str:
+    """Return the id of a message, unique among all messages of all processes."""
+    return f"{incarnation}.{number}"

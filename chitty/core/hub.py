@@ -1,0 +1,284 @@
+"""The hub: the one logical process that stamps and orders every event. A replicated state machine.
+
+It must not know who is connected, how commands reach it, or what time it is: everything it does follows
+from the ordered log of commands alone (Schneider, "Implementing Fault-Tolerant Services Using the State
+Machine Approach", ACM Computing Surveys 22(4), 1990), so that every replica stamps the same times.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chitty.core import steps
+from chitty.core.errors import (
+    InvalidArgument,
+    LimitExceeded,
+    NameTaken,
+    NotPermitted,
+    PreconditionFailed,
+    Refusal,
+    UnknownSession,
+)
+from chitty.core.event import (
+    Command,
+    Detect,
+    Event,
+    Join,
+    Kind,
+    Leave,
+    Message,
+    Publish,
+    Reason,
+    Receipt,
+    announcement,
+    message_id,
+)
+from chitty.core.lamport import HORIZON, LamportClock
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that decide about commands, and so must be the same at every replica.
+
+    Attributes:
+        participants: how many may belong at once.
+        receipts: how many receipts are remembered of each incarnation; a client may not have more
+            messages without receipt than that.
+        departed: of how many incarnations that left the receipts are remembered.
+    """
+
+    participants: int = 10_000
+    receipts: int = 4_096
+    departed: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A membership: who, as whom, and since when.
+
+    Attributes:
+        number: of the Join message that began it.
+        joined: sequence of its join.
+        wall: wall time of its join, in seconds since 1970, for display only.
+    """
+
+    incarnation: str
+    name: str
+    key: str
+    number: int
+    joined: int
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What applying one command did.
+
+    Attributes:
+        receipts: one for each message of the command, in its order; those of repeats are the first ones.
+        events: what is to be broadcast, in the total order; empty for a repeat or a refusal.
+        steps: the hub's steps, in order; to be logged before anything is sent.
+        members: how many belong after it.
+        refusal: why nothing was done, or None.
+        member: the membership that it began, confirmed or ended, if any.
+    """
+
+    receipts: tuple[Receipt, ...] = ()
+    events: tuple[Event, ...] = ()
+    steps: tuple[steps.Step, ...] = ()
+    refusal: Refusal | None = None
+    member: Member | None = None
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """The numbers that one incarnation has used, and the last receipts given for them."""
+
+    highest: int = 0
+    receipts: dict[int, Receipt] = field(default_factory=dict)
+
+    def enter(self, receipt: Receipt, keep: int) -> None:
+        self.highest = receipt.number
+        self.receipts[receipt.number] = receipt
+        if len(self.receipts) > keep:
+            del self.receipts[next(iter(self.receipts))]
+
+
+class Hub:
+    """Decides everything that depends on order: names, membership, repeats, sequence, time."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._clock = LamportClock()
+        self._sequence = 0
+        self._members: dict[str, Member] = {}
+        self._names: dict[str, Member] = {}
+        self._ledgers: dict[str, _Ledger] = {}
+        self._departed: dict[str, None] = {}
+
+    @property
+    def time(self) -> int:
+        """The hub's Lamport time."""
+        return self._clock.time
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the last event, 0 before the first."""
+        return self._sequence
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Who belongs, in order of joining."""
+        return tuple(self._members.values())
+
+    def member(self, incarnation: str) -> Member | None:
+        """Return the membership that `incarnation` has now, if any."""
+        return self._members.get(incarnation)
+
+    def apply(self, command: Command) -> Outcome:
+        """Apply the next command of the ordered log. Pure: the same log gives the same outcomes anywhere.
+
+        A refusal is an outcome, not an exception: it moves no clock and changes nothing.
+        """
+        try:
+            match command:
+                case Publish():
+                    return self._publish(command)
+                case Join():
+                    return self._join(command)
+                case Leave():
+                    return self._leave(command)
+                case Detect():
+                    return self._detect(command)
+        except Refusal as refusal:
+            return Outcome(refusal=refusal)
+
+    def _join(self, join: Join) -> Outcome:
+        member = self._members.get(join.incarnation)
+        ledger = self._ledgers.get(join.incarnation, _Ledger())
+        if member is not None and member.number == join.number:
+            if member.key != join.key:
+                raise NotPermitted(f"this session joined as {member.name!r}: make a new one to be {join.name!r}")
+            return Outcome(receipts=(ledger.receipts[join.number],), member=member)
+        if member is not None:
+            raise PreconditionFailed(
+                f"this session is already a participant, by its message {member.number}:"
+                " repeat that number to take the membership over, or leave first"
+            )
+        if ledger.highest and join.number <= ledger.highest:
+            raise PreconditionFailed(
+                f"the membership of message {join.number} has ended: join anew, with a number above {ledger.highest}"
+            )
+        self._check(join.number, join.stamped)
+        holder = self._names.get(join.key)
+        if holder is not None:
+            raise NameTaken(f"name {join.name!r} is taken by a participant: choose another one", field="participant")
+        if len(self._members) >= self._limits.participants:
+            raise LimitExceeded(f"there are {len(self._members)} participants, which is the limit: try again later")
+        member = Member(join.incarnation, join.name, join.key, join.number, self._sequence + 1, join.wall)
+        self._ledgers[join.incarnation] = ledger
+        self._departed.pop(join.incarnation, None)
+        self._members[member.incarnation] = self._names[member.key] = member
+        return self._accept(member, Kind.JOINED, join.number, join.stamped)
+
+    def _publish(self, publish: Publish) -> Outcome:
+        member = self._members.get(publish.incarnation)
+        ledger = self._ledgers.get(publish.incarnation)
+        if ledger is None or member is None:
+            return self._repeat_of_departed(ledger, [message.number for message in publish.messages])
+        highest = ledger.highest
+        for index, message in enumerate(publish.messages):
+            if message.number in ledger.receipts:
+                continue
+            try:
+                self._check(message.number, message.stamped, above=highest)
+            except Refusal as refusal:
+                raise refusal.within(f"messages[{index}].") from None
+            highest = message.number
+        receipts: list[Receipt] = []
+        events: list[Event] = []
+        taken: list[steps.Step] = []
+        for message in publish.messages:
+            receipt = ledger.receipts.get(message.number)
+            if receipt is None:
+                event, receipt = self._broadcast_message(member, ledger, message, taken)
+                events.append(event)
+            receipts.append(receipt)
+        return Outcome(tuple(receipts), tuple(events), tuple(taken), member=member)
+
+    def _broadcast_message(
+        self, member: Member, ledger: _Ledger, message: Message, taken: list[steps.Step]
+    ) -> tuple[Event, Receipt]:
+        cause = message_id(member.incarnation, message.number)
+        received = self._clock.receive(message.stamped)
+        taken.append(steps.Receive(received, Kind.PUBLISHED, cause, message.stamped, member.name))
+        self._sequence += 1
+        event = Event(self._sequence, self._clock.tick(), Kind.PUBLISHED, member.name, message.text, cause)
+        taken.append(steps.Broadcast(event, len(self._members)))
+        receipt = Receipt(message.number, event.sequence, event.lamport)
+        ledger.enter(receipt, self._limits.receipts)
+        return event, receipt
+
+    def _leave(self, leave: Leave) -> Outcome:
+        member = self._members.get(leave.incarnation)
+        ledger = self._ledgers.get(leave.incarnation)
+        if ledger is None or member is None:
+            return self._repeat_of_departed(ledger, [leave.number])
+        self._check(leave.number, leave.stamped, above=ledger.highest)
+        self._remove(member)
+        return self._accept(member, Kind.LEFT, leave.number, leave.stamped)
+
+    def _detect(self, detect: Detect) -> Outcome:
+        member = self._members.get(detect.incarnation)
+        if member is None or member.joined != detect.joined:
+            return Outcome()  # it left, or joined anew, before this was applied
+        self._remove(member)
+        noticed = steps.Detect(self._clock.tick(), member.name, member.incarnation, detect.reason)
+        event = self._announce(Kind.LEFT, member, "", detect.reason)
+        return Outcome((), (event,), (noticed, steps.Broadcast(event, len(self._members))), member=member)
+
+    def _accept(self, member: Member, kind: Kind, number: int, stamped: int) -> Outcome:
+        """Receive the Join or Leave of `member`, announce it, and enter its receipt."""
+        cause = message_id(member.incarnation, number)
+        received = steps.Receive(self._clock.receive(stamped), kind, cause, stamped, member.name)
+        event = self._announce(kind, member, cause, Reason.ASKED if kind is Kind.LEFT else None)
+        receipt = Receipt(number, event.sequence, event.lamport)
+        self._ledgers[member.incarnation].enter(receipt, self._limits.receipts)
+        broadcast = steps.Broadcast(event, len(self._members))
+        return Outcome((receipt,), (event,), (received, broadcast), member=member)
+
+    def _announce(self, kind: Kind, member: Member, cause: str, reason: Reason | None) -> Event:
+        self._sequence += 1
+        lamport = self._clock.tick()
+        text = announcement(kind, member.name, lamport)
+        return Event(self._sequence, lamport, kind, member.name, text, cause, reason)
+
+    def _remove(self, member: Member) -> None:
+        del self._members[member.incarnation], self._names[member.key]
+        self._departed[member.incarnation] = None
+        if len(self._departed) > self._limits.departed:
+            forgotten = next(iter(self._departed))
+            del self._departed[forgotten], self._ledgers[forgotten]
+
+    def _repeat_of_departed(self, ledger: _Ledger | None, numbers: list[int]) -> Outcome:
+        """Answer one that does not belong: what it sent while it did keeps its first receipt."""
+        receipts = ledger.receipts if ledger is not None else {}
+        if not numbers or any(number not in receipts for number in numbers):
+            raise UnknownSession("this session is not a participant's: join first")
+        return Outcome(tuple(receipts[number] for number in numbers))
+
+    def _check(self, number: int, stamped: int, above: int = 0) -> None:
+        """Refuse a number that does not rise, and a timestamp that no correct process would send."""
+        if number <= above:
+            raise InvalidArgument(
+                f"number {number} was never accepted and is not above {above}, the highest so far:"
+                " numbers of a session rise from 1",
+                field="number",
+            )
+        if stamped < 1:
+            raise InvalidArgument("timestamp 0: a send event ticks first, so it is at least 1", field="lamport")
+        if stamped > self._clock.time + HORIZON:
+            raise InvalidArgument(
+                f"timestamp {stamped} is more than 2^32 ahead of the service's clock, {self._clock.time}:"
+                " a clock starts at 0 and follows what it receives",
+                field="lamport",
+            )

@@ -1,0 +1,166 @@
+r"""What a log line is: how a step is written as one, how one is read back, and what is escaped. Pure.
+
+A line has a head: wall time in UTC with microseconds, level, process, event; then `key=value` in a fixed
+order for each event, the value a bare token or a JSON string:
+
+    2026-11-23T03:11:50.123456Z INFO alice send lamport=9 n=6 op=publish id=9f3ac1d27be04411.2 text="hello"
+
+Prose has `-` for its event. Knows no file and no clock: the head's time is given.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chitty.core import steps
+from chitty.core.event import Event
+from chitty.core.steps import Step
+
+FORMAT = 1
+"""Version of the line format, written in every `start` line."""
+
+EVENTS = frozenset({"start", "send", "receive", "detect", "broadcast", "deliver", "ack", "refused", "end"})
+"""The events of a history; what has another word in their place is prose."""
+
+HUB = "hub"
+"""The process name of the service in its log."""
+
+PROSE = "-"
+
+_NUMBERS = frozenset({"lamport", "n", "stamped", "seq", "members", "pid", "format", "again"})
+
+# C0, DEL and C1; line and paragraph separators; marks, embeddings, overrides and isolates of direction;
+# lone surrogates.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_HEAD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) ([A-Z]+) (\S+) (\S+)(?: (.*))?", re.DOTALL)
+_FIELD = re.compile(r'([a-z]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)(?: |$)')
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line, read back.
+
+    Attributes:
+        wall: the head's time, ISO 8601 in UTC with microseconds; such strings sort as times do.
+        event: one of EVENTS, or empty for prose.
+        fields: of an event, in the line's order; numbers as int.
+        prose: of prose, else empty.
+    """
+
+    wall: str
+    level: str
+    process: str
+    event: str = ""
+    fields: dict[str, str | int] = field(default_factory=dict)
+    prose: str = ""
+
+    def text(self, key: str) -> str:
+        """Return a field as text, empty when the line has none of that name."""
+        return str(self.fields.get(key, ""))
+
+
+def escape(text: str) -> str:
+    r"""Return `text` with everything that could break a line or a terminal written as \uXXXX."""
+    return text if text.isprintable() else _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def quote(text: str) -> str:
+    """Return `text` as a JSON string that is safe in a line; `json.loads` gives the text back."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return escape(json.dumps(text, ensure_ascii=False))
+
+
+def wall_time(seconds: float) -> str:
+    """Return seconds since 1970 as the head of a line has them."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def entries(taken: Iterable[Step], first: int, epoch: str = "") -> list[str]:
+    """Return each step as what follows the process in its line, numbered from `first`.
+
+    `epoch` is the hub's, for broadcasts.
+    """
+    return [_entry(step, n, epoch) for n, step in enumerate(taken, first)]
+
+
+def lines(head: str, process: str, written: Sequence[str]) -> str:
+    """Return entries of one process as lines that share a head (wall time and level), without a last newline."""
+    start = f"{head} {process} "
+    return start + f"\n{start}".join(written)
+
+
+def prose(head: str, process: str, text: str) -> str:
+    """Return prose as lines, one for each of its own; never part of a history."""
+    return lines(head, process, [f"{PROSE} {escape(line)}" for line in text.split("\n")])
+
+
+def parse(line: str) -> Record | None:
+    """Read a line back; None when it has no head, and so is not to be believed."""
+    match = _HEAD.fullmatch(line.rstrip("\n"))
+    if match is None:
+        return None
+    wall, level, process, event, rest = match.groups(default="")
+    if event in EVENTS:
+        fields = _fields(rest)
+        return Record(wall, level, process, event, fields) if fields is not None else None
+    return Record(wall, level, process, prose=rest if event == PROSE else f"{event} {rest}".rstrip())
+
+
+def _fields(rest: str) -> dict[str, str | int] | None:
+    found: dict[str, str | int] = {}
+    position = 0
+    try:
+        while position < len(rest):
+            match = _FIELD.match(rest, position)
+            if match is None:
+                return None
+            key, value = match.groups()
+            if key in _NUMBERS:
+                found[key] = int(value)
+            else:
+                found[key] = json.loads(value) if value.startswith('"') else value
+            position = match.end()
+    except ValueError:
+        return None
+    return found if "lamport" in found and "n" in found else None
+
+
+def _event(event: Event) -> str:
+    reason = f" reason={event.reason}" if event.reason else ""
+    return f"participant={event.participant}{reason} text={quote(event.text)}"
+
+
+def _entry(step: Step, n: int, epoch: str) -> str:  # noqa: PLR0911 - one return a kind of line is the table
+    match step:
+        case steps.Deliver(lamport, of, event):
+            return (
+                f"deliver lamport={lamport} n={n} op={event.kind} epoch={of} seq={event.sequence}"
+                f" stamped={event.lamport} {_event(event)}"
+            )
+        case steps.Receive(lamport, op, id_, stamped, who):
+            return f"receive lamport={lamport} n={n} op={op} id={id_} stamped={stamped} participant={who}"
+        case steps.Broadcast(event, members):
+            cause = f" cause={event.cause}" if event.cause else ""
+            return (
+                f"broadcast lamport={event.lamport} n={n} op={event.kind} epoch={epoch} seq={event.sequence}{cause}"
+                f" members={members} {_event(event)}"
+            )
+        case steps.Send(lamport, op, id_, text):
+            said = "" if text is None else f" text={quote(text)}"
+            return f"send lamport={lamport} n={n} op={op} id={id_}{said}"
+        case steps.Ack(lamport, op, id_, of, sequence, stamped):
+            return f"ack lamport={lamport} n={n} op={op} id={id_} epoch={of} seq={sequence} stamped={stamped}"
+        case steps.Refused(lamport, op, id_, status, why):
+            return f"refused lamport={lamport} n={n} op={op} id={id_} status={status} reason={quote(why)}"
+        case steps.Detect(lamport, who, incarnation, reason):
+            return (
+                f"detect lamport={lamport} n={n} op=leave participant={who} incarnation={incarnation} reason={reason}"
+            )
+        case steps.Start(lamport, incarnation, pid, version, of):
+            who = f"epoch={of}" if of else f"incarnation={incarnation}"
+            return f"start lamport={lamport} n={n} format={FORMAT} {who} pid={pid} version={version}"
+        case steps.End(lamport, reason):
+            return f"end lamport={lamport} n={n} reason={quote(reason)}"

@@ -1,0 +1,186 @@
+"""Settings: YAML to validated values. Knows no file but the text it is given, and starts nothing."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import yaml
+
+from chitty.core.errors import InvalidArgument, SettingsError
+from chitty.core.names import normalise
+
+T = TypeVar("T")
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Size = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A mapping in the YAML; unknown keys are errors, so that a misspelt one is not silently ignored."""
+
+
+class Limits(_Section, frozen=True):
+    """Bounds on what peers may ask for."""
+
+    participants: Count = 10_000
+    messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1_024
+    request_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 1_048_576
+    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 8_192
+
+
+class Window(_Section, frozen=True):
+    """What is kept in memory for those that lag."""
+
+    events: Count = 65_536
+    bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 16_777_216
+
+
+class Keepalive(_Section, frozen=True):
+    """How a peer that vanished without a word is noticed."""
+
+    interval: Seconds = 20.0
+    timeout: Seconds = 10.0
+
+
+class Server(_Section, frozen=True):
+    """The service."""
+
+    host: str = "127.0.0.1"
+    port: Port = 5051
+    sequencer: Literal["memory"] = "memory"
+    drain: Seconds = 3.0
+    limits: Limits = Limits()
+    window: Window = Window()
+    keepalive: Keepalive = Keepalive()
+
+
+class Bot(_Section, frozen=True):
+    """What the bots that come with the service do."""
+
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 0.5
+    seed: int | None = None
+    phrases: Annotated[list[str], msgspec.Meta(min_length=1)] = ["hello", "how are you?"]
+    run: str = "chitty.client.bot:chatter"
+
+
+class Clients(_Section, frozen=True):
+    """Who takes part when nobody says."""
+
+    count: Size = 3
+    roster: list[str] = ["bob", "carol", "dave"]
+
+    def __post_init__(self) -> None:
+        for name in self.roster:
+            try:
+                normalise(name)
+            except InvalidArgument as error:
+                raise ValueError(str(error)) from None
+
+
+class Logs(_Section, frozen=True):
+    """The log files."""
+
+    max_bytes: Size = 0
+    backups: Size = 10
+
+
+class Settings(_Section, frozen=True):
+    """Everything that conf/chitty.yaml can say."""
+
+    server: Server = Server()
+    clients: Clients = Clients()
+    bot: Bot = Bot()
+    logs: Logs = Logs()
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """What clients/NAME.json tells a participant's process: everything that must not stand in an ini file.
+
+    Attributes:
+        name: the real name, as the participant asks to be called.
+        kind: a bot speaks by itself, a human what its standard input says.
+        run: `package.module:function` of a bot.
+        path: folders in which a user's own bot is looked for.
+        server: `host:port`, or empty for what ready/server says.
+    """
+
+    name: str
+    kind: Literal["bot", "human"] = "bot"
+    run: str = "chitty.client.bot:chatter"
+    path: list[str] = []
+    server: str = ""
+    bot: Bot = Bot()
+    keepalive: Keepalive = Keepalive()
+
+
+def load(text: str, source: str) -> Settings:
+    """Read settings from YAML; `source` names it in errors.
+
+    Raises:
+        SettingsError: the text is not YAML, or a setting is unknown or out of its range.
+    """
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
+        raise SettingsError(f"{source} is not YAML{where}: {problem}") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{source} is not usable as YAML: {error}") from None
+    return convert(value if value is not None else {}, Settings, source)
+
+
+def read(path: Path) -> Settings:
+    """Read the settings of a file.
+
+    Raises:
+        SettingsError: it cannot be read, or as `load` does.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 at byte {error.start}") from None
+    return load(text, str(path))
+
+
+def convert(value: Any, into: type[T], source: str) -> T:
+    """Check a plain value against a section and return it as one.
+
+    Raises:
+        SettingsError: it does not fit; the text names the setting by its path.
+    """
+    try:
+        return msgspec.convert(value, into)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        setting = where.rstrip("`").lstrip(".")
+        at = f"{source}, setting {setting}" if setting else source
+        raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}") from None
+
+
+def dump(settings: Settings) -> str:
+    """Return settings as YAML that `load` reads back to the same."""
+    text: str = yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def encode(program: Program | Server) -> str:
+    """Return what a process is told as JSON."""
+    return msgspec.json.format(msgspec.json.encode(program), indent=2).decode() + "\n"
+
+
+def decode(text: str | bytes, into: type[T], source: str) -> T:
+    """Read JSON back that `encode` wrote.
+
+    Raises:
+        SettingsError: it is not JSON, or does not fit.
+    """
+    try:
+        return convert(msgspec.json.decode(text), into, source)
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"{source} is not JSON: {error}") from None
