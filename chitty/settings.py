@@ -24,52 +24,52 @@ class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 class Limits(_Section, frozen=True):
     """Bounds on what peers may ask for."""
 
-    participants: Count = 10_000
-    messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1_024
-    request_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 1_048_576
-    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 8_192
+    participants: Count
+    messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    request_bytes: Annotated[int, msgspec.Meta(ge=4096)]
+    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024)]
 
 
 class Window(_Section, frozen=True):
     """What is kept in memory for those that lag."""
 
-    events: Count = 65_536
-    bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 16_777_216
+    events: Count
+    bytes: Annotated[int, msgspec.Meta(ge=65_536)]
 
 
 class Keepalive(_Section, frozen=True):
     """How a peer that vanished without a word is noticed."""
 
-    interval: Seconds = 20.0
-    timeout: Seconds = 10.0
+    interval: Seconds
+    timeout: Seconds
 
 
 class Server(_Section, frozen=True):
     """The service."""
 
-    host: str = "127.0.0.1"
-    port: Port = 5051
-    sequencer: Literal["memory"] = "memory"
-    drain: Seconds = 3.0
-    limits: Limits = Limits()
-    window: Window = Window()
-    keepalive: Keepalive = Keepalive()
+    host: str
+    port: Port
+    sequencer: Literal["memory"]
+    drain: Seconds
+    limits: Limits
+    window: Window
+    keepalive: Keepalive
 
 
 class Bot(_Section, frozen=True):
     """What the bots that come with the service do."""
 
-    rate: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 0.5
-    seed: int | None = None
-    phrases: Annotated[list[str], msgspec.Meta(min_length=1)] = ["hello", "how are you?"]
-    run: str = "chitty.client.bot:chatter"
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    seed: int | None
+    phrases: Annotated[list[str], msgspec.Meta(min_length=1)]
+    run: str
 
 
 class Clients(_Section, frozen=True):
     """Who takes part when nobody says."""
 
-    count: Size = 3
-    roster: list[str] = ["bob", "carol", "dave"]
+    count: Size
+    roster: list[str]
 
     def __post_init__(self) -> None:
         for name in self.roster:
@@ -82,17 +82,17 @@ class Clients(_Section, frozen=True):
 class Logs(_Section, frozen=True):
     """The log files."""
 
-    max_bytes: Size = 0
-    backups: Size = 10
+    max_bytes: Size
+    backups: Size
 
 
 class Settings(_Section, frozen=True):
     """Everything that conf/chitty.yaml can say."""
 
-    server: Server = Server()
-    clients: Clients = Clients()
-    bot: Bot = Bot()
-    logs: Logs = Logs()
+    server: Server
+    clients: Clients
+    bot: Bot
+    logs: Logs
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,20 +107,44 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["bot", "human"] = "bot"
-    run: str = "chitty.client.bot:chatter"
+    kind: Literal["bot", "human"]
+    run: str
+    bot: Bot
+    keepalive: Keepalive
     path: list[str] = []
     server: str = ""
-    bot: Bot = Bot()
-    keepalive: Keepalive = Keepalive()
 
 
-def load(text: str, source: str) -> Settings:
-    """Read settings from YAML; `source` names it in errors.
+def load(text: str, source: str, base: str = "") -> Settings:
+    """Read settings from YAML, laid over those of `base`; `source` names the YAML in errors.
+
+    What `text` leaves out of a section keeps the value of `base`; a list replaces a list.
 
     Raises:
-        SettingsError: the text is not YAML, or a setting is unknown or out of its range.
+        SettingsError: the text is not YAML, or a setting is unknown, missing or out of its range.
     """
+    return convert(_overlay(_mapping(base, "the default settings"), _mapping(text, source)), Settings, source)
+
+
+def read(path: Path, base: Path | None = None) -> Settings:
+    """Read the settings of a file, laid over those of the file `base`.
+
+    Raises:
+        SettingsError: a file cannot be read, or as `load` does.
+    """
+    return load(_text(path), str(path), _text(base) if base else "")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 at byte {error.start}") from None
+
+
+def _mapping(text: str, source: str) -> dict[str, Any]:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -130,22 +154,23 @@ def load(text: str, source: str) -> Settings:
         raise SettingsError(f"{source} is not YAML{where}: {problem}") from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{source} is not usable as YAML: {error}") from None
-    return convert(value if value is not None else {}, Settings, source)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise SettingsError(f"{source} holds a {type(value).__name__}: settings are sections such as `server:`")
+    return value
 
 
-def read(path: Path) -> Settings:
-    """Read the settings of a file.
-
-    Raises:
-        SettingsError: it cannot be read, or as `load` does.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not UTF-8 at byte {error.start}") from None
-    return load(text, str(path))
+def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with what `over` says, section by section."""
+    merged = dict(base)
+    for key, own in over.items():
+        value = own
+        beneath = merged.get(key)
+        if isinstance(beneath, dict) and isinstance(value, dict):
+            value = _overlay(beneath, value)
+        merged[key] = value
+    return merged
 
 
 def convert(value: Any, into: type[T], source: str) -> T:
