@@ -1,0 +1,30 @@
+"""What all tests share: their options, and how hard Hypothesis tries.
+
+`pytest --rewrite` writes what transcripts expect anew; only commit the changes if you understand what
+caused them. `pytest --hypothesis-profile=thorough` looks for counter-examples much longer, and by chance.
+"""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Derandomised, so that a change is judged by the change alone and not by luck.
+settings.register_profile(
+    "quick", max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, database=None
+)
+settings.register_profile(
+    "thorough",
+    max_examples=5000,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("quick")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write what transcripts expect anew")
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--rewrite"))
