@@ -33,6 +33,7 @@ from chitty.core.event import (
     message_id,
 )
 from chitty.core.lamport import HORIZON, LamportClock
+from chitty.core.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,13 @@ class Outcome:
         receipts: one for each message of the command, in its order; those of repeats are the first ones.
         events: what is to be broadcast, in the total order; empty for a repeat or a refusal.
         steps: the hub's steps, in order; to be logged before anything is sent.
-        members: how many belong after it.
         refusal: why nothing was done, or None.
         member: the membership that it began, confirmed or ended, if any.
     """
 
     receipts: tuple[Receipt, ...] = ()
     events: tuple[Event, ...] = ()
-    steps: tuple[steps.Step, ...] = ()
+    steps: tuple[Step, ...] = ()
     refusal: Refusal | None = None
     member: Member | None = None
 
@@ -196,7 +196,7 @@ class Hub:
             highest = message.number
         receipts: list[Receipt] = []
         events: list[Event] = []
-        taken: list[steps.Step] = []
+        taken: list[Step] = []
         for message in publish.messages:
             receipt = ledger.receipts.get(message.number)
             if receipt is None:
@@ -206,7 +206,7 @@ class Hub:
         return Outcome(tuple(receipts), tuple(events), tuple(taken), member=member)
 
     def _broadcast_message(
-        self, member: Member, ledger: _Ledger, message: Message, taken: list[steps.Step]
+        self, member: Member, ledger: _Ledger, message: Message, taken: list[Step]
     ) -> tuple[Event, Receipt]:
         cause = message_id(member.incarnation, message.number)
         received = self._clock.receive(message.stamped)
