@@ -112,6 +112,7 @@ class Hub:
         self._sequence = 0
         self._members: dict[str, Member] = {}
         self._names: dict[str, Member] = {}
+        self._joins: dict[str, Receipt] = {}  # of members: kept while they belong, however much they say
         self._ledgers: dict[str, _Ledger] = {}
         self._departed: dict[str, None] = {}
 
@@ -158,7 +159,7 @@ class Hub:
         if member is not None and member.number == join.number:
             if member.key != join.key:
                 raise NotPermitted(f"this session joined as {member.name!r}: make a new one to be {join.name!r}")
-            return Outcome(receipts=(ledger.receipts[join.number],), member=member)
+            return Outcome(receipts=(self._joins[join.incarnation],), member=member)
         if member is not None:
             raise PreconditionFailed(
                 f"this session is already a participant, by its message {member.number}:"
@@ -178,7 +179,9 @@ class Hub:
         self._ledgers[join.incarnation] = ledger
         self._departed.pop(join.incarnation, None)
         self._members[member.incarnation] = self._names[member.key] = member
-        return self._accept(member, Kind.JOINED, join.number, join.stamped)
+        outcome = self._accept(member, Kind.JOINED, join.number, join.stamped)
+        (self._joins[member.incarnation],) = outcome.receipts
+        return outcome
 
     def _publish(self, publish: Publish) -> Outcome:
         member = self._members.get(publish.incarnation)
@@ -253,7 +256,7 @@ class Hub:
         return Event(self._sequence, lamport, kind, member.name, text, cause, reason)
 
     def _remove(self, member: Member) -> None:
-        del self._members[member.incarnation], self._names[member.key]
+        del self._members[member.incarnation], self._names[member.key], self._joins[member.incarnation]
         self._departed[member.incarnation] = None
         if len(self._departed) > self._limits.departed:
             forgotten = next(iter(self._departed))
