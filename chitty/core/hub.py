@@ -189,8 +189,10 @@ class Hub:
         if ledger is None or member is None:
             return self._repeat_of_departed(ledger, [message.number for message in publish.messages])
         highest = ledger.highest
+        first: dict[int, Receipt] = {}
         for index, message in enumerate(publish.messages):
             if message.number in ledger.receipts:
+                first[message.number] = ledger.receipts[message.number]
                 continue
             try:
                 self._check(message.number, message.stamped, above=highest)
@@ -201,7 +203,7 @@ class Hub:
         events: list[Event] = []
         taken: list[Step] = []
         for message in publish.messages:
-            receipt = ledger.receipts.get(message.number)
+            receipt = first.get(message.number)
             if receipt is None:
                 event, receipt = self._broadcast_message(member, ledger, message, taken)
                 events.append(event)
