@@ -226,8 +226,8 @@ class Hub:
     def _leave(self, leave: Leave) -> Outcome:
         member = self._members.get(leave.incarnation)
         ledger = self._ledgers.get(leave.incarnation)
-        if ledger is None or member is None:
-            return self._repeat_of_departed(ledger, [leave.number])
+        if ledger is None or member is None or (leave.number < member.number and leave.number in ledger.receipts):
+            return self._repeat_of_departed(ledger, [leave.number])  # of an earlier stay: this one goes on
         self._check(leave.number, leave.stamped, above=ledger.highest)
         self._remove(member)
         return self._accept(member, Kind.LEFT, leave.number, leave.stamped)
