@@ -44,7 +44,7 @@ class Limits:
         participants: how many may belong at once.
         receipts: how many receipts are remembered of each incarnation; a client may not have more
             messages without receipt than that.
-        departed: of how many incarnations that left the receipts are remembered.
+        departed: of how many incarnations that left the receipts are remembered; at least 1, for who leaves now.
     """
 
     participants: int = 10_000
@@ -275,7 +275,7 @@ class Hub:
         """Refuse a number that does not rise, and a timestamp that no correct process would send."""
         if number <= above:
             raise InvalidArgument(
-                f"number {number} was never accepted and is not above {above}, the highest so far:"
+                f"number {number} is not above {above}, the highest so far, and no repeat that is remembered:"
                 " numbers of a session rise from 1",
                 field="number",
             )
