@@ -3,6 +3,7 @@
 Must not know what the process is for, nor gRPC: commands that only control import this too.
 """
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -107,9 +108,11 @@ def log_to_stdout(process: str) -> None:
     os.dup2(writing, 1)
     os.dup2(writing, 2)
     os.close(writing)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    # new streams, because the old ones may believe that they write to a file
+    sys.stdout, sys.stderr = (
+        os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        for number in (1, 2)
+    )
     foreign = logging.getLogger("chitty.output")
     reader = threading.Thread(target=_make_prose, args=(reading, foreign), name="output", daemon=True)
     reader.start()
@@ -121,8 +124,6 @@ def log_to_stdout(process: str) -> None:
         for descriptor in (1, 2):
             os.dup2(own.fileno(), descriptor)  # closes the pipe's last writers: the reader ends
         reader.join(1.0)
-
-    import atexit  # noqa: PLC0415 - beside its only use
 
     atexit.register(finish)
 

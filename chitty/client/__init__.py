@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Participants: the library, and the bots and people that speak through it."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The service: a hub over a sequencer, behind gRPC."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The wire: generated code, and its conversion to and from the values of the core."""

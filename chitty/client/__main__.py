@@ -1,0 +1,161 @@
+"""A participant as a process: `python -m chitty.client clients/NAME.json`.
+
+A bot speaks by itself, a human what standard input says; either speaks each line of its standard input.
+SIGTERM lets it leave in good order.
+"""
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from chitty import process, settings
+from chitty.client import bot
+from chitty.client.session import Session, join
+from chitty.core.errors import ChittyError, Refusal, SettingsError
+from chitty.settings import Program
+
+SERVER = Path("ready/server")
+
+
+def _locate() -> str | None:
+    """Return where the stack's service listens, as long as it lives."""
+    facts = process.read_ready(SERVER)
+    address = facts.get("address")
+    return address if address and process.alive(int(facts.get("pid", 0))) else None
+
+
+class Client:
+    """One participant's process."""
+
+    def __init__(self, program: Program, ready: Path) -> None:
+        self._program = program
+        self._ready = ready
+        self._logger = logging.getLogger(f"chitty.{program.name}")
+        self._session: Session | None = None
+
+    async def run(self) -> None:
+        """Join, act until the bot ends or somebody stops it, and leave.
+
+        Raises:
+            Refusal: the service refused the participant for good.
+            SettingsError: its bot is none.
+        """
+        act = bot.load(self._program.run) if self._program.kind == "bot" else None
+        session = join(
+            self._program.name,
+            self._program.server or _locate,
+            events=act is not None,
+            keepalive=self._program.keepalive,
+            on_membership=self._on_membership,
+        )
+        self._session = session
+        async with session as me:
+            listening = asyncio.create_task(self._speak_lines(me))
+            try:
+                if act is not None:
+                    await bot.run(act, me, self._program.bot)
+                else:
+                    await self._until_ended(me)
+            finally:
+                listening.cancel()
+
+    def publish_ready(self, **facts: object) -> None:
+        """Let the launcher know what became of this participant."""
+        if self._ready.parent.is_dir():
+            incarnation = self._session.incarnation if self._session else ""
+            process.write_ready(self._ready, incarnation=incarnation, **facts)
+
+    def _on_membership(self, joined: bool) -> None:  # noqa: FBT001 - a callback's signature
+        self.publish_ready(joined=joined)
+
+    async def _until_ended(self, me: Session) -> None:
+        async for _ in me:
+            pass
+
+    async def _speak_lines(self, me: Session) -> None:
+        """Publish each line of standard input, verbatim, one after the other."""
+        lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1_000)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_read_lines, args=(loop, lines), name="input", daemon=True).start()
+        while True:
+            line = await lines.get()
+            try:
+                await me.publish(line.removesuffix(b"\n").decode())
+            except UnicodeDecodeError as error:
+                self._logger.warning("a line of standard input is not UTF-8 at byte %d: not said", error.start)
+            except ChittyError as error:
+                self._logger.warning("not said: %s", error)
+
+
+def _read_lines(loop: asyncio.AbstractEventLoop, lines: "asyncio.Queue[bytes]") -> None:
+    for line in sys.stdin.buffer:
+        try:
+            asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+        except RuntimeError:  # the loop has ended
+            return
+
+
+def _load(path: Path) -> Program:
+    try:
+        return settings.decode(path.read_bytes(), Program, str(path))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+
+
+async def _until_stopped(client: Client) -> None:
+    """Run a client; SIGTERM and SIGINT cancel what it does, so that it leaves."""
+    running = asyncio.ensure_future(client.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, functools.partial(running.cancel, number.name))
+    try:
+        await running
+    except asyncio.CancelledError:
+        return
+
+
+def main() -> int:
+    """Run the process; return its exit code: 0 it left, 1 it was refused or crashed, 2 it was not started right."""
+    if len(sys.argv) != 2:  # noqa: PLR2004 - the program and its file
+        sys.stderr.write("usage: python -m chitty.client clients/NAME.json\n")
+        return 2
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        process.end_with_parent()
+    path = Path(sys.argv[1])
+    try:
+        program = _load(path)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.path[:0] = program.path
+    process.log_to_stdout(program.name)
+    client = Client(program, Path("ready") / path.stem)
+    try:
+        asyncio.run(_until_stopped(client))
+    except Refusal as refusal:
+        client.publish_ready(joined=False, refused=str(refusal), status=refusal.status)
+        return _fail(program, f"refused: {refusal}")
+    except ChittyError as error:
+        client.publish_ready(joined=False, refused=str(error), status="")
+        return _fail(program, str(error))
+    except Exception:
+        logging.getLogger(f"chitty.{program.name}").exception("crashed")
+        process.linger()
+        return 1
+    client.publish_ready(joined=False, left=True)
+    process.linger()
+    return 0
+
+
+def _fail(program: Program, why: str) -> int:
+    logging.getLogger(f"chitty.{program.name}").error("%s", why)
+    process.linger()
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""What a participant says, from the call to its receipt. Knows no connection: it is told when one serves."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chitty.core.errors import (
+    ChittyError,
+    InvalidArgument,
+    LimitExceeded,
+    NotPermitted,
+    Refusal,
+    SessionEnded,
+    Unacknowledged,
+)
+from chitty.core.event import Message, Receipt
+from chitty.core.participant import Participant
+from chitty.process import Journal
+
+REQUEST = 200
+"""Messages that travel in one request at most."""
+
+MAX_BYTES = 4_096
+"""UTF-8 bytes of a text that is sent at all; the service refuses far shorter ones, by its own rules."""
+
+_AT_FAULT = re.compile(r"messages\[(\d+)\]")
+
+
+@dataclass(slots=True)
+class _Said:
+    text: str
+    receipt: asyncio.Future[Receipt]
+
+
+class Outbox:
+    """Texts that wait to be sent, and messages that wait for their receipts.
+
+    Attributes:
+        news: set while there may be something to send.
+    """
+
+    def __init__(self, participant: Participant, journal: Journal) -> None:
+        self.news = asyncio.Event()
+        self._participant = participant
+        self._journal = journal
+        self._said: deque[_Said] = deque()
+        self._sent: dict[int, tuple[Message, asyncio.Future[Receipt]]] = {}
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    def say(self, text: str) -> asyncio.Future[Receipt]:
+        """Take a text; the future gives its receipt, or why there is none.
+
+        Raises:
+            InvalidArgument: no request can carry it.
+        """
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(
+                f"the message is not valid Unicode: a lone surrogate at position {error.start}", field="text"
+            ) from None
+        if size > MAX_BYTES:
+            raise InvalidArgument(f"the message has {size} bytes: at most 128 characters are allowed", field="text")
+        said = _Said(text, asyncio.get_running_loop().create_future())
+        self._said.append(said)
+        self._settled.clear()
+        self.news.set()
+        return said.receipt
+
+    def gather(self) -> list[Message]:
+        """Return the next request: what has no receipt yet, or else what was said since, sent now.
+
+        Sending is an event: its lines are in the log when this returns. A repeat is none.
+        """
+        if not self._sent:
+            taken = []
+            while self._said and len(self._sent) < REQUEST:
+                said = self._said.popleft()
+                message, step = self._participant.publish(said.text)
+                self._sent[message.number] = message, said.receipt
+                taken.append(step)
+            self._journal.write(taken)
+        if not self._sent:
+            self.news.clear()
+        return [message for message, _ in self._sent.values()]
+
+    def receipted(self, receipts: Sequence[Receipt]) -> None:
+        """Take receipts, in order."""
+        self._journal.write(self._participant.acknowledge(receipts))
+        for receipt in receipts:
+            _, waiting = self._sent.pop(receipt.number, (None, None))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(receipt)
+        self._note_settled()
+
+    def refused(self, refusal: Refusal) -> bool:
+        """Learn why a request was not accepted; tell whether what is left of it may be sent at once.
+
+        The message at fault is refused and the others are sent again. A refusal that is about no message
+        says nothing about their fate.
+        """
+        at_fault = _AT_FAULT.match(refusal.field)
+        numbers = list(self._sent)
+        if at_fault and int(at_fault[1]) < len(numbers):
+            numbers = [numbers[int(at_fault[1])]]
+        elif not isinstance(refusal, InvalidArgument | LimitExceeded | NotPermitted) or refusal.retry_after:
+            return False
+        for number in numbers:
+            self._journal.write(self._participant.refuse(number, refusal))
+            self._drop(number, refusal)
+        self._note_settled()
+        return True
+
+    def abandon(self, numbers: Iterable[int]) -> None:
+        """Give messages up that were sent in another epoch."""
+        for number in numbers:
+            self._drop(number, Unacknowledged("the service began a new order before the receipt: unknown what became"))
+        self._note_settled()
+
+    def close(self, why: ChittyError) -> None:
+        """Give everything up: the session has ended."""
+        for said in self._said:
+            _fail(said.receipt, SessionEnded("the session ended before this was sent"))
+        self._said.clear()
+        for number in list(self._sent):
+            self._drop(number, why)
+        self._note_settled()
+
+    async def settled(self) -> None:
+        """Wait until everything said has its receipt, or will never have one."""
+        await self._settled.wait()
+
+    def _drop(self, number: int, why: ChittyError) -> None:
+        _, waiting = self._sent.pop(number, (None, None))
+        if waiting is not None:
+            _fail(waiting, why)
+
+    def _note_settled(self) -> None:
+        if not self._sent and not self._said:
+            self._settled.set()
+
+
+def _fail(waiting: asyncio.Future[Receipt], why: ChittyError) -> None:
+    if not waiting.done():
+        waiting.set_exception(why)
+        waiting.exception()  # whoever said it may not wait for it

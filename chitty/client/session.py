@@ -1,0 +1,373 @@
+"""The library: a session is one participant, from its join to its leave, over whatever connections it takes.
+
+    async with chitty.join("alice", "127.0.0.1:5051") as alice:
+        await alice.publish("hello")
+        async for event in alice:
+            print(event.participant, event.text)
+
+It drives a core Participant, and logs each of its steps before what the step is about reaches the network.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from chitty import __version__
+from chitty.client.backoff import Backoff
+from chitty.client.outbox import Outbox
+from chitty.client.transport import Publishing, Transport
+from chitty.core import steps
+from chitty.core.errors import (
+    CursorTooOld,
+    InvalidArgument,
+    LimitExceeded,
+    NameTaken,
+    NotPermitted,
+    PreconditionFailed,
+    Refusal,
+    SessionEnded,
+    TakenOver,
+    Unacknowledged,
+    Unavailable,
+    UnknownSession,
+)
+from chitty.core.event import Event, Receipt
+from chitty.core.names import normalise
+from chitty.core.participant import Participant
+from chitty.process import Journal
+from chitty.settings import Keepalive
+from chitty.wire import identity
+
+INBOX = 10_000
+"""Events that wait for the iterator; then reading pauses, and the service's rule for slow consumers applies."""
+
+LEAVE_SECONDS = 1.5
+"""How long each part of leaving in good order may take: the receipts, the Leave, the last events."""
+
+_FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
+
+Locate = Callable[[], str | None]
+
+
+def join(
+    name: str,
+    address: str | Locate,
+    *,
+    events: bool = True,
+    keepalive: Keepalive | None = None,
+    on_membership: Callable[[bool], None] | None = None,
+) -> "Session":
+    """Return a session that joins when it is entered, as `async with chitty.join(...) as alice`.
+
+    Args:
+        name: 1 to 32 letters, digits, '-', '_' or '.'.
+        address: `host:port`, or a callable that tells it, and None while it is not known.
+        events: False drops events once they are logged, for one that only publishes.
+        keepalive: when to ask a silent service whether it still lives; never, unless given.
+        on_membership: called with whether the session belongs, each time that changes.
+
+    Raises:
+        InvalidArgument: the name may not be a participant's.
+    """
+    return Session(normalise(name), address, events=events, keepalive=keepalive, on_membership=on_membership)
+
+
+class Session:
+    """One participant; made by `join`, used as an async context manager: it joins on entry, leaves on exit.
+
+    Iterating gives joins, messages and leaves in the total order, the own ones included, and ends after the
+    leave. Events tick the clock and are logged on receipt, whether or not anybody iterates.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str | Locate,
+        *,
+        events: bool,
+        keepalive: Keepalive | None,
+        on_membership: Callable[[bool], None] | None,
+    ) -> None:
+        self.name = name
+        self._secret = identity.new_session()
+        self._participant = Participant(identity.incarnation_of(self._secret), name)
+        self._journal = Journal(name)
+        self._logger = logging.getLogger(f"chitty.{name}")
+        self._outbox = Outbox(self._participant, self._journal)
+        self._locate: Locate = address if callable(address) else lambda: address
+        self._keepalive = keepalive
+        self._on_membership = on_membership
+        self._wants_events = events
+        self._transport: Transport | None = None
+        self._inbox: deque[Event] = deque()
+        self._arrived, self._taken = asyncio.Event(), asyncio.Event()
+        self._joined = asyncio.Event()
+        self._joining: steps.Send | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._speaking: asyncio.Task[None] | None = None
+        self._leaving = False
+        self._failure: Refusal | None = None
+        self._complained = False
+
+    @property
+    def incarnation(self) -> str:
+        """The public identity of this session, 16 hexadecimal digits."""
+        return self._participant.incarnation
+
+    @property
+    def time(self) -> int:
+        """The participant's Lamport time."""
+        return self._participant.time
+
+    @property
+    def joined(self) -> bool:
+        """Whether it belongs, as far as it knows."""
+        return self._joined.is_set()
+
+    async def __aenter__(self) -> Self:
+        """Join; return once the own join has been delivered, however long the service cannot be reached.
+
+        Raises:
+            Refusal: the service refused the join for good.
+        """
+        self._joining = self._participant.join()
+        started = steps.Start(0, self.incarnation, os.getpid(), __version__)
+        self._journal.write([started, self._joining])
+        self._following = asyncio.create_task(self._follow())
+        self._speaking = asyncio.create_task(self._speak())
+        joined = asyncio.create_task(self._joined.wait())
+        try:
+            await asyncio.wait({joined, self._following}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._leaving = True
+            await self._end("stopped before it joined")
+            raise
+        finally:
+            joined.cancel()
+        if not self.joined:
+            self._leaving = True
+            await self._end(f"refused: {self._failure}")
+            self._following.result()
+            raise self._failure or Unavailable("the service ended the membership before it began")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave, whatever ended the block."""
+        await self.leave()
+
+    async def publish(self, text: str) -> Receipt:
+        """Say something; return its receipt: its place and time in the total order.
+
+        It is sent while the session belongs, and again when a connection broke before its receipt: the
+        service accepts it once.
+
+        Raises:
+            Refusal: the service refused it; or it is over 4,096 bytes or not encodable, and was not sent.
+            Unacknowledged: the service began a new order meanwhile: nobody can tell what became of it.
+            SessionEnded: the session has left, or leaves.
+        """
+        if self._leaving or self._following is None or self._following.done():
+            raise SessionEnded(f"{self.name} does not take part: nothing can be said")
+        return await self._outbox.say(text)
+
+    async def participants(self) -> list[str]:
+        """Ask who is here; names in order of joining.
+
+        Raises:
+            Refusal: the service cannot be asked now.
+        """
+        return await self._connected().participants()
+
+    def drop_events(self) -> None:
+        """Keep no events for the iterator from now on: for a bot that only publishes."""
+        self._wants_events = False
+        self._inbox.clear()
+        self._taken.set()
+
+    async def leave(self) -> None:
+        """Leave in good order: receipts first, then the Leave, then the last events. Does nothing twice."""
+        if self._leaving or self._following is None:
+            return
+        self._leaving = True
+        reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
+        if self.joined:
+            reason = "left"
+            await _within(LEAVE_SECONDS, self._outbox.settled())
+            await _within(LEAVE_SECONDS, self._ask_to_leave())
+            await _within(LEAVE_SECONDS, asyncio.shield(self._following))
+        await self._end(reason)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Iterate over the events in the total order."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """Return the next event.
+
+        Raises:
+            Refusal: the service ended the membership for good.
+        """
+        while not self._inbox:
+            if self._following is None or self._following.done():
+                if self._failure is not None:
+                    raise self._failure
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        event = self._inbox.popleft()
+        self._taken.set()
+        return event
+
+    async def _follow(self) -> None:
+        """Keep the membership: read its stream, and take it up again wherever it breaks."""
+        backoff = Backoff()
+        try:
+            while True:
+                try:
+                    await self._attend(backoff)
+                except Refusal as refusal:
+                    self._set_joined(joined=False)
+                    if self._leaving or not self._worth_another_try(refusal):
+                        return
+                    await self._disconnect()
+                    await backoff.wait(refusal.retry_after)
+                else:
+                    return
+        finally:
+            self._set_joined(joined=False)
+            self._arrived.set()
+            self._outbox.close(Unacknowledged("the session ended before the receipt"))
+
+    async def _attend(self, backoff: Backoff) -> None:
+        """Read one stream to its end: after a leave it is good, and otherwise a Refusal."""
+        who, joining = self._participant, self._joining
+        assert joining is not None
+        transport = await self._connect()
+        epoch = who.epoch if who.last else ""
+        async for welcome, events in transport.join(self.name, who.joining, joining.lamport, epoch, who.last):
+            if welcome:
+                self._outbox.abandon(who.welcome(welcome))
+            delivered = who.deliver(events)
+            self._journal.write(delivered)
+            if who.last and not self.joined:
+                who.joined()
+                backoff.reset()
+                self._set_joined(joined=True)
+            if self._wants_events and delivered:
+                await self._hand_over(step.event for step in delivered)
+
+    async def _hand_over(self, events: Iterable[Event]) -> None:
+        """Give events to the iterator, and wait while it has too many."""
+        self._inbox.extend(events)
+        self._arrived.set()
+        while len(self._inbox) > INBOX and not self._leaving:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def _worth_another_try(self, refusal: Refusal) -> bool:
+        """Decide after a broken stream or a refused Join; begin a new stay where the old one has ended."""
+        who = self._participant
+        if isinstance(refusal, PreconditionFailed | CursorTooOld):
+            self._logger.info("the membership has ended, joining anew: %s", refusal)
+            self._joining = who.join()
+            self._journal.write([self._joining])
+        elif isinstance(refusal, _FINAL) and refusal.retry_after is None:
+            self._failure = refusal
+            self._journal.write(who.refuse(who.joining, refusal))
+            return False
+        elif not self._complained:
+            self._complained = True
+            self._logger.warning("cannot reach the service, trying until it answers: %s", refusal)
+        return True
+
+    async def _speak(self) -> None:
+        """Publish what is said, in order: what gathers while a request is under way travels in the next one."""
+        publishing: Publishing | None = None
+        backoff = Backoff()
+        while True:
+            await self._outbox.news.wait()
+            await self._joined.wait()
+            batch = self._outbox.gather()
+            if not batch:
+                continue
+            try:
+                publishing = publishing or self._connected().publishing()
+                receipts = await publishing.publish(batch)
+            except Refusal as refusal:
+                publishing = None
+                if not self._outbox.refused(refusal):
+                    await backoff.wait(refusal.retry_after)
+            else:
+                backoff.reset()
+                self._outbox.receipted(receipts)
+
+    async def _ask_to_leave(self) -> None:
+        """Send the Leave until it is answered; somebody who is not known any more has left already."""
+        step, number, backoff = self._participant.leave(), self._participant.number, Backoff()
+        self._journal.write([step])
+        while True:
+            try:
+                receipt = await self._connected().leave(number, step.lamport)
+            except Refusal as refusal:
+                if isinstance(refusal, _FINAL):
+                    self._journal.write(self._participant.refuse(number, refusal))
+                    return
+                await backoff.wait(refusal.retry_after)
+            else:
+                self._journal.write(self._participant.acknowledge([receipt]))
+                return
+
+    async def _connect(self) -> Transport:
+        """Return a connection to where the service is, waiting until somebody knows that."""
+        waited = 0.0
+        while (address := self._locate()) is None:
+            await asyncio.sleep(0.05)
+            waited += 0.05
+            if waited > 1.0 and not self._complained:
+                self._complained = True
+                self._logger.warning("waiting for the service: nobody knows its address yet")
+        self._transport = Transport(address, self._secret, self._keepalive)
+        return self._transport
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            raise Unavailable("not connected to the service: try again")
+        return self._transport
+
+    async def _disconnect(self) -> None:
+        if self._transport is not None:
+            transport, self._transport = self._transport, None
+            await transport.close()
+
+    def _set_joined(self, *, joined: bool) -> None:
+        if joined == self.joined:
+            return
+        if joined:
+            self._joined.set()
+            self._complained = False
+        else:
+            self._joined.clear()
+        if self._on_membership is not None:
+            self._on_membership(joined)
+
+    async def _end(self, reason: str) -> None:
+        for task in (self._speaking, self._following):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        await self._disconnect()
+        self._journal.write([steps.End(self.time, reason)])
+
+
+async def _within(seconds: float, waiting: Coroutine[Any, Any, None] | asyncio.Future[None]) -> None:
+    """Wait, but not for longer than that: leaving must not hang on a service that is gone."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(waiting, seconds)

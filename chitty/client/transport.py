@@ -1,0 +1,124 @@
+"""The gRPC edge of a participant: values of the core to calls, statuses to refusals. Keeps no state of the chat."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import grpc
+
+from chitty.core.errors import Refusal
+from chitty.core.event import Event, Message, Receipt
+from chitty.settings import Keepalive
+from chitty.wire import chitty_pb2 as pb
+from chitty.wire import convert, identity, status
+from chitty.wire.chitty_pb2_grpc import ChittyChatStub
+
+if TYPE_CHECKING:
+    from chitty.wire.chitty_pb2_grpc import ChittyChatAsyncStub  # the stubs' name for what ChittyChatStub makes
+
+CALL_SECONDS = 10.0
+"""Deadline of a call that has one answer."""
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    return status.refusal(error.code(), error.details(), error.trailing_metadata())
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn a call's bad status into a Refusal."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise _refusal(error) from None
+
+
+class Publishing:
+    """One Publish call: requests and their receipts, in turn."""
+
+    def __init__(self, call: "grpc.aio.StreamStreamCall[pb.PublishRequest, pb.PublishResponse]") -> None:
+        self._call = call
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Send one request and return its receipts.
+
+        Raises:
+            Refusal: the call has ended. When the status names a message, none of the request was accepted.
+        """
+        response = None
+        with _refusals(), contextlib.suppress(asyncio.InvalidStateError):  # raised by a write after the end
+            await self._call.write(convert.publish_request(messages))
+            response = await self._call.read()
+        if not isinstance(response, pb.PublishResponse):
+            code, text = await self._call.code(), await self._call.details()
+            raise status.refusal(code, text, await self._call.trailing_metadata())
+        return [convert.from_wire(receipt) for receipt in response.receipts]
+
+    def cancel(self) -> None:
+        """End the call."""
+        self._call.cancel()
+
+
+class Transport:
+    """A connection of one session to one address. Every method raises Refusal when its call is refused."""
+
+    def __init__(self, address: str, session: str, keepalive: Keepalive | None) -> None:
+        self.address = address
+        self._channel = grpc.aio.insecure_channel(address, options=_arguments(keepalive))
+        self._stub: ChittyChatAsyncStub = ChittyChatStub(self._channel)
+        self._credentials = identity.credentials(session)
+
+    async def join(
+        self, name: str, number: int, stamped: int, epoch: str, after: int
+    ) -> AsyncIterator[tuple[str, list[Event]]]:
+        """Join or resume; yield for each response its epoch, empty but in the first one, and its events."""
+        request = pb.JoinRequest(participant=name, number=number, lamport=stamped, epoch=epoch, after=after)
+        call = self._stub.Join(request, metadata=self._credentials)
+        try:
+            with _refusals():
+                async for response in call:
+                    yield response.epoch, convert.events(response)
+        finally:
+            call.cancel()
+
+    def publishing(self) -> Publishing:
+        """Open a Publish call."""
+        return Publishing(self._stub.Publish(metadata=self._credentials))
+
+    async def leave(self, number: int, stamped: int) -> Receipt:
+        """Ask to leave."""
+        request = pb.LeaveRequest(number=number, lamport=stamped)
+        with _refusals():
+            response = await self._stub.Leave(request, metadata=self._credentials, timeout=CALL_SECONDS)
+        return convert.from_wire(response.receipt)
+
+    async def participants(self) -> list[str]:
+        """Ask who is here; names in order of joining."""
+        with _refusals():
+            response = await self._stub.ListParticipants(
+                pb.ListParticipantsRequest(), metadata=self._credentials, timeout=CALL_SECONDS
+            )
+        return [participant.name for participant in response.participants]
+
+    async def close(self) -> None:
+        """Close the connection; calls under way end."""
+        await self._channel.close()
+
+
+def _arguments(keepalive: Keepalive | None) -> list[tuple[str, int]]:
+    arguments = [
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.use_local_subchannel_pool", 1),  # a new attempt connects anew, whatever an older one waits for
+    ]
+    if keepalive is not None:
+        arguments += [
+            ("grpc.keepalive_time_ms", int(1000 * keepalive.interval)),
+            ("grpc.keepalive_timeout_ms", int(1000 * keepalive.timeout)),
+            ("grpc.http2.ping_timeout_ms", int(1000 * keepalive.timeout)),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ]
+    return arguments
