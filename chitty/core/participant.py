@@ -19,7 +19,7 @@ class Participant:
         incarnation: public identity of the process.
         name: what it asks to be called.
         epoch: of the order that it follows, empty before the first response.
-        last: sequence of the last event delivered in the epoch.
+        last: sequence of the last event delivered in this stay, 0 before its own join.
         joining: number of the Join of this stay, 0 outside of one.
     """
 
@@ -40,14 +40,21 @@ class Participant:
 
     def join(self) -> steps.Send:
         """Begin a stay: send a Join. A repeat of it after a broken stream is no step: do not call this."""
-        self.epoch, self.last = "", 0
+        self.last = 0
         step = self._send(Kind.JOINED)
         self.joining = self._number
         return step
 
-    def welcome(self, epoch: str) -> None:
-        """Learn the epoch from the first response of a Join."""
+    def welcome(self, epoch: str) -> list[int]:
+        """Learn the epoch from the first response of a Join.
+
+        Returns the numbers of messages whose fate nobody can tell any more: they were sent in another epoch.
+        """
+        abandoned = [number for number in self._waiting if number < self.joining] if epoch != self.epoch else []
+        for number in abandoned:
+            del self._waiting[number]
         self.epoch = epoch
+        return abandoned
 
     def publish(self, text: str) -> tuple[Message, steps.Send]:
         """Send a message; its receipt, or refusal, is to be handed back by its number."""
