@@ -10,11 +10,10 @@ import logging
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from chitty import process, settings
-from chitty.client import bot
+from chitty.client import bot, stdin
 from chitty.client.session import Session, join
 from chitty.core.errors import ChittyError, Refusal, SettingsError
 from chitty.settings import Program
@@ -79,25 +78,13 @@ class Client:
 
     async def _speak_lines(self, me: Session) -> None:
         """Publish each line of standard input, verbatim, one after the other."""
-        lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1_000)
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=_read_lines, args=(loop, lines), name="input", daemon=True).start()
-        while True:
-            line = await lines.get()
+        async for line in stdin.read_lines():
             try:
-                await me.publish(line.removesuffix(b"\n").decode())
+                await me.publish(line.decode())
             except UnicodeDecodeError as error:
                 self._logger.warning("a line of standard input is not UTF-8 at byte %d: not said", error.start)
             except ChittyError as error:
                 self._logger.warning("not said: %s", error)
-
-
-def _read_lines(loop: asyncio.AbstractEventLoop, lines: "asyncio.Queue[bytes]") -> None:
-    for line in sys.stdin.buffer:
-        try:
-            asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
-        except RuntimeError:  # the loop has ended
-            return
 
 
 def _load(path: Path) -> Program:
