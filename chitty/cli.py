@@ -1,0 +1,619 @@
+"""The commands: parse, call, print. The only place that prints errors and picks exit codes.
+
+Commands import what they need when they run: most only control, and answer before gRPC could be imported.
+"""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from chitty import __version__
+from chitty.core import errors, names
+
+if TYPE_CHECKING:
+    from chitty.stack.control import Stack
+    from chitty.stack.membership import Caller, Left
+    from chitty.stack.tail import Line
+    from chitty.stack.waiting import Outcome
+
+DONE, FAILED, USAGE, NOT_RUNNING, NO_SUCH_PARTICIPANT, EXISTS, TIMED_OUT = range(7)
+INTERRUPTED = 130
+
+_EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
+    (errors.NotRunning, NOT_RUNNING),
+    (errors.NoSuchParticipant, NO_SUCH_PARTICIPANT),
+    (errors.AlreadyExists, EXISTS),
+    (errors.TimedOut, TIMED_OUT),
+    (errors.SettingsError, USAGE),
+    (errors.InvalidArgument, USAGE),
+)
+
+_ALIASES = {"tail": "logs", "ps": "status", "stop": "down"}
+
+
+class Commands(click.Group):
+    """A group whose commands have aliases, and stay in the order in which they are written."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name or its alias."""
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names in the order of the source."""
+        return list(self.commands)
+
+
+class Name(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
+    """A participant's name, normalised; with `server` for the server's, where a command takes it."""
+
+    name = "name"
+
+    def __init__(self, *, server: bool = False, running: bool = True) -> None:
+        self._server = server
+        self._running = running
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name in NFC."""
+        if self._server and names.fold(value) == "server":
+            return "server"
+        try:
+            return names.normalise(value)
+        except errors.InvalidArgument as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the names of the stack that begin so."""
+        from chitty.stack import completion
+
+        known = completion.targets if self._server or not self._running else completion.running
+        return [CompletionItem(name) for name in known(_directory(ctx), incomplete)]
+
+
+class Clients(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
+    """How many participants, or their names."""
+
+    name = "N or a,b,c"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number, or a tuple of names."""
+        if isinstance(value, int | tuple):
+            return value
+        if value.strip().isascii() and value.strip().isdigit():
+            return int(value)
+        found = tuple(Name().convert(part.strip(), param, ctx) for part in value.split(","))
+        if len({names.fold(name) for name in found}) < len(found):
+            self.fail(f"{value!r} names somebody twice", param, ctx)
+        return found
+
+
+class Signal(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
+    """A signal by name, with or without SIG, or by number."""
+
+    name = "signal"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> signal.Signals:
+        """Return the signal."""
+        if isinstance(value, signal.Signals):
+            return value
+        try:
+            if value.isdigit():
+                return signal.Signals(int(value))
+            return signal.Signals[f"SIG{value.upper().removeprefix('SIG')}"]
+        except (KeyError, ValueError):
+            self.fail(f"{value!r} is no signal: give one such as KILL, TERM or 9", param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every command is given: the stack's directory, and how to speak to the person."""
+
+    directory: str
+    quiet: bool
+    color: str
+
+    def stack(self) -> "Stack":
+        """Return the stack of the directory, whether or not it runs."""
+        from chitty.stack.control import Stack
+        from chitty.stack.layout import Layout
+
+        return Stack(Layout.of(self.directory), self.notice)
+
+    def notice(self, text: str) -> None:
+        """Say something that is no data."""
+        if not self.quiet:
+            click.echo(_printable(text), err=True)
+
+    def colours(self, stream: Any) -> bool:
+        """Tell whether a stream is to be coloured."""
+        if self.color != "auto":
+            return self.color == "always"
+        return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and bool(stream.isatty())
+
+
+def _example(*lines: str) -> str:
+    """Return the epilog of a command's help; the mark keeps click from wrapping it."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+_session = click.make_pass_decorator(Session)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_example(
+        "chitty up --clients 3", "chitty join alice", "chitty say alice hello", "chitty logs", "chitty down"
+    ),
+)
+@click.option(
+    "-C",
+    "directory",
+    envvar="CHITTY_DIR",
+    default=".chitty",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="The stack's directory; also CHITTY_DIR.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No notices, only data and errors.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour the output.")
+@click.version_option(__version__, prog_name="chitty")
+@click.pass_context
+def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
+    """A chat with logical time, and the laboratory around it.
+
+    A stack is a server and its participants under supervisord, in one directory.
+    """
+    ctx.obj = Session(directory or ".chitty", quiet, color)
+
+
+@cli.command(epilog=_example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"))
+@click.option("--clients", type=Clients(), help="How many participants, or their names.")
+@click.option("--human", "humans", type=Name(running=False), multiple=True, help="One that only says what it is told.")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Of the server; 0 picks a free one.")
+@click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
+@click.option("--wait", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds until all joined.")
+@click.option("--fresh", is_flag=True, help="Archive logs and database of an earlier run first.")
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and start nothing.")
+@_session
+def up(
+    session: Session,
+    *,
+    clients: int | tuple[str, ...] | None,
+    humans: tuple[str, ...],
+    config: Path | None,
+    port: int | None,
+    follow: bool,
+    wait: float,
+    fresh: bool,
+    dry_run: bool,
+) -> int:
+    """Start the server and participants; on a running stack what is missing of them."""
+    from chitty.stack.up import Request
+
+    request = Request(clients, humans, config, port, fresh)
+    if dry_run:
+        return _dry_run(session, request)
+    if follow:
+        return _up_and_follow(session, request, wait)
+    try:
+        return _up(session, request, wait)
+    except KeyboardInterrupt:
+        session.notice("interrupted: what has been started goes on; `chitty down` stops it")
+        raise
+
+
+@cli.command(
+    epilog=_example("chitty join alice", "chitty join alice zoe --human", "chitty join eve --bot mine:chatter")
+)
+@click.argument("who", metavar="NAME...", nargs=-1, required=True, type=Name(running=False))
+@click.option("--human", is_flag=True, help="It only says what it is told.")
+@click.option("--bot", metavar="SPEC", default="", help="Run package.module:function as the bot.")
+@_session
+def join(session: Session, *, who: tuple[str, ...], human: bool, bot: str) -> int:
+    """Let participants join; return when all have joined, or ended."""
+    from chitty.stack import membership
+    from chitty.stack.plan import Wish
+
+    if human and bot:
+        raise click.UsageError("a participant is a human or a bot: give --human or --bot, not both")
+    if bot and not all(bot.partition(":")[::2]):
+        raise click.UsageError(f"{bot!r} is no bot: give package.module:function")
+    wishes = [Wish(name, "human" if human else "bot", bot) for name in _once(who)]
+    return _joined(session, membership.join(session.stack(), wishes, _caller()))
+
+
+@cli.command(epilog=_example("chitty leave bob", "chitty leave --all"))
+@click.argument("who", metavar="NAME...", nargs=-1, type=Name(running=False))
+@click.option("--all", "everyone", is_flag=True, help="All participants.")
+@_session
+def leave(session: Session, *, who: tuple[str, ...], everyone: bool) -> int:
+    """Let participants leave in good order; one that has ended is forgotten."""
+    from chitty.stack import membership
+
+    if everyone is bool(who):
+        raise click.UsageError("give the names of those that are to leave, or --all")
+    return _left(session, membership.leave(session.stack(), None if everyone else list(who)))
+
+
+@cli.command(epilog=_example("chitty scale 10"))
+@click.argument("number", metavar="N", type=click.IntRange(min=0))
+@_session
+def scale(session: Session, number: int) -> int:
+    """Let N participants run: new ones join, or the newest bots leave, never humans."""
+    from chitty.stack import membership
+
+    stack = session.stack()
+    outcome, left = membership.scale(stack, number, _caller())
+    code = max(_left(session, left), _joined(session, outcome))
+    running = sum(member.runs for member in stack.members().present())
+    if running > number:
+        session.notice(f"{running} run: humans are not made to leave; `chitty leave NAME` does")
+        return FAILED
+    return code
+
+
+@cli.command(context_settings={"ignore_unknown_options": True}, epilog=_example('chitty say bob "good morning"'))
+@click.argument("name", type=Name())
+@click.argument("text")
+@_session
+def say(session: Session, name: str, text: str) -> int:
+    """Speak as a running participant, verbatim; return with the receipt or the refusal."""
+    from chitty.stack import say as speaking
+
+    said = speaking.say(session.stack(), name, text)
+    if said.refusal:
+        return _fail(f"refused: {said.refusal}")
+    click.echo(f"said at Lamport time {said.lamport}, sequence {said.sequence}")
+    return DONE
+
+
+@cli.command(epilog=_example("chitty attach alice", "printf 'hello\\nbye\\n' | chitty attach alice"))
+@click.argument("name", type=Name())
+@_session
+def attach(session: Session, name: str) -> int:
+    """Sit down at a running participant: its history first; Ctrl-] lets go."""
+    from chitty.stack import say as speaking
+    from chitty.stack.attach import Attached
+    from chitty.stack.show import View
+
+    stack = session.stack()
+    member = speaking.able(stack, name)
+    if sys.stdin.isatty():
+        session.notice(f"attached to {member.name}: what you type is said; Ctrl-] lets go")
+    Attached(stack, member, View(session.colours(sys.stdout)), sys.stdout).run()
+    return DONE
+
+
+@cli.command(epilog=_example("chitty chat zoe", "chitty chat zoe --server 127.0.0.1:5051 --log /tmp/zoe.log"))
+@click.argument("name", type=Name(running=False))
+@click.option("--server", metavar="HOST:PORT", help="Where to join; otherwise the running stack's server.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Its log; otherwise NAME.log here.")
+@_session
+def chat(session: Session, name: str, server: str | None, log: Path | None) -> int:
+    """Join from this terminal, without supervision."""
+    from chitty.stack import report
+
+    address = server or report.address(session.stack().members())
+    from chitty.client import chat as talking
+
+    return talking.run(name, address, log or Path(f"{name}.log"))
+
+
+@cli.command(epilog=_example("chitty kill bob", "chitty kill server", "chitty kill bob -s TERM"))
+@click.argument("name", type=Name(server=True))
+@click.option("-s", "--signal", "number", type=Signal(), default="KILL", show_default=True, help="The signal to send.")
+@_session
+def kill(session: Session, name: str, number: signal.Signals) -> None:
+    """Crash a process. A participant stays down until restart or join; the server is started again."""
+    from chitty.stack import faults
+
+    ended = faults.kill(session.stack(), name, number)
+    session.notice(f"{name} ended of {number.name}" if ended else f"sent {number.name} to {name}")
+
+
+@cli.command(epilog=_example("chitty pause bob"))
+@click.argument("name", type=Name(server=True))
+@_session
+def pause(session: Session, name: str) -> None:
+    """Freeze a process (SIGSTOP) until unpause."""
+    from chitty.stack import faults
+
+    session.notice(f"{name} is paused" if faults.pause(session.stack(), name) else f"{name} is paused already")
+
+
+@cli.command(epilog=_example("chitty unpause bob"))
+@click.argument("name", type=Name(server=True))
+@_session
+def unpause(session: Session, name: str) -> None:
+    """Let a paused process go on (SIGCONT)."""
+    from chitty.stack import faults
+
+    session.notice(f"{name} goes on" if faults.unpause(session.stack(), name) else f"{name} is not paused")
+
+
+@cli.command(epilog=_example("chitty restart bob", "chitty restart server"))
+@click.argument("name", type=Name(server=True))
+@click.option("--wait", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds it may take.")
+@_session
+def restart(session: Session, name: str, wait: float) -> int:
+    """Stop a process in good order, if it runs, and start it anew."""
+    from chitty.stack import faults, report
+
+    outcome = faults.restart(session.stack(), name, wait)
+    if name != "server":
+        return _joined(session, outcome)
+    if outcome.members is not None:
+        session.notice(f"the server serves at {report.address(outcome.members)}")
+    return DONE
+
+
+@cli.command(
+    short_help="Combined logs in order of wall time; alias: tail.",
+    epilog=_example("chitty logs -f", "chitty logs bob server -n 20 --since 5m", "chitty logs --grep hello --json"),
+)
+@click.argument("who", metavar="[NAME...]", nargs=-1, type=Name(server=True))
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option("-n", "number", type=click.IntRange(min=0), help="Only the last N lines.")
+@click.option("--since", metavar="T", help="From 10s, 5m, 2h, 1d ago, 14:30, or an ISO time on.")
+@click.option("--grep", metavar="RE", help="Only lines that match.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@_session
+def logs(
+    session: Session,
+    *,
+    who: tuple[str, ...],
+    follow: bool,
+    number: int | None,
+    since: str | None,
+    grep: str | None,
+    as_json: bool,
+) -> int:
+    """Print the logs of all processes as one, in order of wall time. Alias: tail."""
+    from chitty.stack import selection, tail
+
+    stack = session.stack()
+    chosen = selection.slugs(stack.layout, who, follow=follow)
+    wanted = selection.wanted(since, grep)
+    goes_on = _reader_stays if follow else None
+    selection.allow_open_files()
+    _print_lines(session, stack, tail.stream(stack.layout.logs, chosen, wanted, number, goes_on), as_json=as_json)
+    return DONE
+
+
+@cli.command(
+    short_help="Who runs, has joined, is paused, left or crashed; alias: ps.", epilog=_example("chitty status")
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_session
+def status(session: Session, *, as_json: bool) -> int:
+    """Tell who runs, has joined, is paused, left or crashed, and why. Alias: ps."""
+    from chitty.stack import report
+
+    stack = session.stack()
+    try:
+        now = stack.members()
+    except errors.NotRunning:
+        if as_json:
+            click.echo(report.as_json(stack, None))
+        raise
+    colour = session.colours(sys.stdout)
+    click.echo(report.as_json(stack, now) if as_json else report.as_table(stack, now, colour=colour), color=colour)
+    return DONE
+
+
+@cli.command(epilog=_example("chitty config > mine.yaml"))
+@_session
+def config(session: Session) -> int:
+    """Print the settings that the stack was started with, or else the default ones."""
+    from chitty import resources
+
+    path = session.stack().layout.settings
+    if not path.exists():
+        session.notice(f"no stack has been started in {session.directory}: these are the default settings")
+        path = resources.path("conf/chitty.yaml")
+    click.echo(path.read_text(encoding="utf-8"), nl=False)
+    return DONE
+
+
+@cli.command(epilog=_example("chitty doctor"))
+@_session
+def doctor(session: Session) -> int:
+    """Look for what keeps the stack from working, and say what to do."""
+    from chitty.stack import doctor as practice
+
+    code = DONE
+    for finding in practice.examine(session.stack()):
+        click.echo(_printable(f"{'ok' if finding.well else '!!'}  {finding.text}"))
+        code = code if finding.well else FAILED
+    return code
+
+
+@cli.command(short_help="Stop the stack; alias: stop.", epilog=_example("chitty down", "chitty down --purge"))
+@click.option("--purge", is_flag=True, help="Remove its directory as well, logs and all.")
+@_session
+def down(session: Session, *, purge: bool) -> int:
+    """Stop the participants, the server and supervisord. Alias: stop."""
+    return _down(session, session.stack(), purge=purge)
+
+
+@cli.command(
+    epilog=_example(
+        'bash: eval "$(chitty completion bash)"',
+        'zsh:  eval "$(chitty completion zsh)"',
+        "fish: chitty completion fish | source",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the script that lets a shell complete commands, options and names."""
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(cli, {}, "chitty", "_CHITTY_COMPLETE").source())
+    return DONE
+
+
+def _up(session: Session, request: Any, wait: float) -> int:
+    from chitty.stack import progress, report
+    from chitty.stack.up import up as start
+
+    with progress.shown(wanted=not session.quiet) as watch:
+        outcome = start(session.stack(), request, _caller(), wait, watch)
+    if outcome.members is not None and outcome.members.server.address:
+        session.notice(report.summary(outcome.members))
+    return _judged(outcome)
+
+
+def _up_and_follow(session: Session, request: Any, wait: float) -> int:
+    """Start, follow, and stop when interrupted; a TERM interrupts as well, so that no stack is left behind."""
+    from chitty.stack import tail
+    from chitty.stack.layout import Layout
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = Layout.of(session.directory).logs
+    follower = tail.Follower(folder, None, tail.Filter(), at_end=True)
+    stack = session.stack()
+    try:
+        code = _up(session, request, wait)
+        _print_lines(session, stack, follower.follow(lambda: _reader_stays() and stack.supervisor.answers()))
+        _print_lines(session, stack, iter([follower.rest()]))
+    except KeyboardInterrupt:
+        session.notice("stopping")
+        _down(session, stack, purge=False)
+        raise
+    return code
+
+
+def _dry_run(session: Session, request: Any) -> int:
+    from chitty.stack import up as sequence
+    from chitty.stack.layout import Layout, short_socket
+
+    told = sequence.effective(request)
+    directory = Layout.of(session.directory).directory
+    for file in sequence.files(sequence.wishes(request, told), told, _caller(), short_socket(directory)):
+        click.echo(f"==> {directory / file.path}\n{file.text}")
+    return DONE
+
+
+def _down(session: Session, stack: "Stack", *, purge: bool) -> int:
+    from chitty.stack.down import down as stop
+
+    session.notice("stopped" if stop(stack, purge=purge) else f"no stack runs in {stack.layout.directory}")
+    return DONE
+
+
+def _print_lines(session: Session, stack: "Stack", batches: Iterable[list["Line"]], *, as_json: bool = False) -> None:
+    from chitty.stack import members, show
+
+    view = show.View(session.colours(sys.stdout))
+    view.widen([str(told["name"]) for _, told in members.clients(stack.layout)])
+    render: Callable[[Line], str] = show.as_json if as_json else view.render
+    for batch in batches:
+        sys.stdout.write("".join(f"{render(line)}\n" for line in batch))
+        sys.stdout.flush()
+
+
+def _joined(session: Session, outcome: "Outcome") -> int:
+    for member in outcome.joined:
+        session.notice(f"{member.name} joined")
+    return _judged(outcome)
+
+
+def _judged(outcome: "Outcome") -> int:
+    """Say who has not joined and why, and return the exit code for it."""
+    from chitty.stack import waiting
+
+    for member in outcome.failed + outcome.waiting:
+        _fail(waiting.why(member))
+    return FAILED if outcome.failed else TIMED_OUT if outcome.waiting else DONE
+
+
+def _left(session: Session, left: "Left") -> int:
+    for name in left.left:
+        session.notice(f"{name} left")
+    for name in left.removed:
+        session.notice(f"{name} had ended before: forgotten")
+    for name in left.lost:
+        _fail(f"{name} did not leave in good order, and was ended")
+    return FAILED if left.lost else DONE
+
+
+def _caller() -> "Caller":
+    from chitty.stack.membership import Caller
+
+    return Caller(sys.executable, (str(Path.cwd()),))
+
+
+def _once(found: Sequence[str]) -> list[str]:
+    return list({names.fold(name): name for name in found}.values())
+
+
+def _directory(ctx: click.Context) -> str:
+    return str(ctx.find_root().params.get("directory") or os.environ.get("CHITTY_DIR") or ".chitty")
+
+
+def _reader_stays() -> bool:
+    """Tell whether somebody still reads standard output: a pipe says so although nothing is written."""
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return not any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+def _interrupt(_number: int, _frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _printable(text: str) -> str:
+    from chitty.journal import escape
+
+    return "\n".join(escape(line) for line in text.split("\n"))
+
+
+def _fail(text: str) -> int:
+    click.echo(f"chitty: {_printable(text)}", err=True)
+    return FAILED
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; everything that goes wrong is printed here."""
+    try:
+        result = cli.main(arguments, prog_name="chitty", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except errors.ChittyError as error:
+        _fail(str(error))
+        return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), FAILED)
+    except BrokenPipeError:
+        # Nobody reads any more; nor may the interpreter try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if os.environ.get("CHITTY_DEBUG"):
+            raise
+        return _fail(f"{type(error).__name__}: {error}; with CHITTY_DEBUG=1 it says where")
+    return result if isinstance(result, int) else DONE
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        sys.exit(run())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Names that a shell may complete. Reads files only, answers at once, and never fails."""
+
+from collections.abc import Iterator
+
+from chitty import process
+from chitty.stack import members
+from chitty.stack.layout import SERVER, Layout
+
+
+def running(directory: str, beginning: str) -> list[str]:
+    """Return the participants whose process lives."""
+    return _matching(_running(Layout.of(directory)), beginning)
+
+
+def targets(directory: str, beginning: str) -> list[str]:
+    """Return all participants, ended ones too, and the server."""
+    return _matching([SERVER, *(str(told["name"]) for _, told in members.clients(Layout.of(directory)))], beginning)
+
+
+def _running(layout: Layout) -> Iterator[str]:
+    for slug, told in members.clients(layout):
+        pid = process.read_ready(layout.ready / slug).get("pid")
+        if isinstance(pid, int) and process.alive(pid):
+            yield str(told["name"])
+
+
+def _matching(names: Iterator[str] | list[str], beginning: str) -> list[str]:
+    try:
+        return [name for name in names if name.startswith(beginning)]
+    except OSError:
+        return []

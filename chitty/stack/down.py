@@ -1,0 +1,95 @@
+"""The sequence that stops a stack: participants, then the server, then supervisord, then whatever is left."""
+
+import contextlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from chitty import process
+from chitty.core.errors import NotRunning, StackError
+from chitty.stack import control, leftovers, locks, plan
+from chitty.stack.control import Stack, until
+from chitty.stack.layout import SERVER
+from chitty.stack.supervisor import Undelivered
+
+_END = 10.0  # seconds that supervisord has to end once nothing is below it
+
+
+def down(stack: Stack, *, purge: bool = False) -> bool:
+    """Stop the stack; tell whether there was one to stop. `purge` removes its directory as well.
+
+    Raises:
+        StackError: something of it lives on.
+    """
+    if not stack.layout.directory.is_dir():
+        return False
+    with stack.changing():
+        ran = take_down(stack)
+        if purge:
+            _purge(stack)
+    return ran
+
+
+def take_down(stack: Stack) -> bool:
+    """Stop the stack; the caller holds the lock of changes. Tell whether anything ran.
+
+    Raises:
+        StackError: something of it lives on.
+    """
+    pid = leftovers.supervisord(stack.layout)
+    with contextlib.suppress(NotRunning, Undelivered):
+        pid = _in_order(stack)
+    if pid is not None and process.alive(pid):
+        _kill(pid)
+    rest = leftovers.find(stack.layout, None)
+    leftovers.end(rest)
+    alive = [left for left in [*rest, pid] if left is not None and process.alive(left)]
+    if alive or locks.is_held(stack.layout.life_lock):
+        raise StackError(f"processes {alive} of this stack did not end: see `chitty doctor`")
+    for path in (stack.layout.socket(), stack.layout.pidfile, *stack.layout.ready.glob("*")):
+        path.unlink(missing_ok=True)
+    return pid is not None or bool(rest)
+
+
+def _in_order(stack: Stack) -> int:
+    """Ask all to end, and return supervisord's pid when it has, or will not."""
+    now = stack.members()
+    # Its own shutdown stops programs one after the other, a second each: all are stopped together before.
+    stuck = control.stop(stack, [member.slug for member in now.present()], plan.STOP_CLIENT + 5)
+    stuck += control.stop(stack, [SERVER], plan.STOP_SERVER + 5)
+    if stuck:
+        stack.tell(f"{', '.join(stuck)} did not end when asked")
+    stack.supervisor.call("shutdown")
+
+    def gone() -> bool:
+        # A call wakes supervisord's loop, which would otherwise sleep for up to a second.
+        with contextlib.suppress(StackError):
+            stack.supervisor.call("getState")
+        return not process.alive(now.supervisor)
+
+    until(gone, _END)
+    return now.supervisor
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not process.alive(pid), 2.0)
+
+
+def _purge(stack: Stack) -> None:
+    """Remove what a stack consists of, and its directory if nothing else is in it."""
+    layout = stack.layout
+    for folder in (layout.programs, layout.clients, layout.logs, layout.ready, layout.locks, _archive(stack)):
+        shutil.rmtree(folder, ignore_errors=True)
+    for path in (layout.config, layout.settings, layout.server, layout.events, layout.life_lock, layout.change_lock):
+        path.unlink(missing_ok=True)
+    for path in layout.directory.glob("chitty.db*"):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        layout.directory.rmdir()
+
+
+def _archive(stack: Stack) -> Path:
+    return stack.layout.directory / "archive"

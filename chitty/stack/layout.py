@@ -1,0 +1,169 @@
+"""Where everything of a stack is: the paths in its directory, and what a program is called there.
+
+Writes nothing but the folders themselves, and knows no process.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from chitty.core.errors import StackError
+
+SERVER = "server"
+"""The server's program; no participant can be called so."""
+
+MAX_SOCKET_PATH = 99
+"""Bytes of a socket's path: supervisord appends `.PID` while binding, and the kernel's limit is 107."""
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_HASHED = re.compile(r"p-[0-9a-f]{12}")
+_TAKEN = frozenset({SERVER, "supervisord"})
+_SAFE_PATH = re.compile(r"/[A-Za-z0-9/._-]*")
+_SOCKET_LINE = re.compile(r"^file=(.*)$", re.MULTILINE)
+
+
+def slug(name: str) -> str:
+    """Return what a participant is called in file and program names: safe in an ini file and a path.
+
+    A name that another file has, or that looks like a hashed one, is hashed too, so that no two collide.
+    """
+    if _PLAIN.fullmatch(name) and name not in _TAKEN and not _HASHED.fullmatch(name):
+        return name
+    return f"p-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one stack; `directory` is absolute, without symbolic links."""
+
+    directory: Path
+
+    @classmethod
+    def of(cls, directory: str | os.PathLike[str]) -> "Layout":
+        """Return the layout of a directory, which need not exist."""
+        return cls(Path(directory).resolve())
+
+    @property
+    def config(self) -> Path:
+        """What supervisord reads; it includes every file in `programs`."""
+        return self.directory / "supervisord.conf"
+
+    @property
+    def settings(self) -> Path:
+        """The settings that the stack was started with."""
+        return self.directory / "settings.yaml"
+
+    @property
+    def server(self) -> Path:
+        """What the server's process is told."""
+        return self.directory / "server.json"
+
+    @property
+    def programs(self) -> Path:
+        """One ini file a program."""
+        return self.directory / "programs"
+
+    @property
+    def clients(self) -> Path:
+        """What each participant's process is told."""
+        return self.directory / "clients"
+
+    @property
+    def logs(self) -> Path:
+        """One log a program, and supervisord's own."""
+        return self.directory / "logs"
+
+    @property
+    def ready(self) -> Path:
+        """What each process publishes about itself."""
+        return self.directory / "ready"
+
+    @property
+    def locks(self) -> Path:
+        """One lock a participant, held while a command speaks as it."""
+        return self.directory / "locks"
+
+    @property
+    def events(self) -> Path:
+        """What happened to each process, and what was asked for."""
+        return self.directory / "events.jsonl"
+
+    @property
+    def pidfile(self) -> Path:
+        """Where supervisord writes its pid."""
+        return self.directory / "supervisord.pid"
+
+    @property
+    def life_lock(self) -> Path:
+        """Held by supervisord for as long as it lives."""
+        return self.directory / "stack.lock"
+
+    @property
+    def change_lock(self) -> Path:
+        """Held by a command while it changes things."""
+        return self.directory / "op.lock"
+
+    def program(self, slug: str) -> Path:
+        """Return the ini file of a program."""
+        return self.programs / f"{slug}.conf"
+
+    def client(self, slug: str) -> Path:
+        """Return the file that tells a participant's process what to do."""
+        return self.clients / f"{slug}.json"
+
+    def log(self, slug: str) -> Path:
+        """Return the log of a program."""
+        return self.logs / f"{slug}.log"
+
+    def make(self) -> None:
+        """Make the folders, readable by their owner only.
+
+        Raises:
+            StackError: they cannot be made.
+        """
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.programs, self.clients, self.logs, self.ready, self.locks):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StackError(f"cannot make {self.directory}: {error.strerror}") from None
+
+    def socket(self) -> Path:
+        """Return the socket that the written configuration names, or would."""
+        try:
+            found = _SOCKET_LINE.search(self.config.read_text(encoding="utf-8"))
+        except OSError:
+            found = None
+        return self.directory / (found[1] if found else "s.sock")
+
+
+def short_socket(directory: Path) -> Path | None:
+    """Return a socket for a directory whose own path is too long for one, or None when it is not.
+
+    Its folder is made, for its owner only.
+
+    Raises:
+        StackError: the folder is somebody else's, or cannot be made.
+    """
+    if len(os.fsencode(directory / "s.sock")) <= MAX_SOCKET_PATH:
+        return None
+    mark = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return _private_folder() / f"{mark}.sock"
+
+
+def _private_folder() -> Path:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    longest = MAX_SOCKET_PATH - len("/chitty/0123456789abcdef.sock")
+    usable = _SAFE_PATH.fullmatch(runtime) and len(runtime) <= longest and os.access(runtime, os.W_OK | os.X_OK)
+    folder = Path(runtime) / "chitty" if usable else Path("/tmp") / f"chitty-{os.getuid()}"  # noqa: S108 - checked below
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise StackError(f"cannot make {folder} for the socket: {error.strerror}; use a shorter directory") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StackError(f"{folder} is not a folder of yours alone: remove it, or use a shorter directory")
+    return folder

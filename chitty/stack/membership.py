@@ -1,0 +1,171 @@
+"""Participants come and go while the stack runs: join, leave, scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chitty import process, settings
+from chitty.core.errors import AlreadyExists, StackError
+from chitty.settings import Settings
+from chitty.stack import control, plan, waiting
+from chitty.stack.control import Stack
+from chitty.stack.files import write
+from chitty.stack.layout import slug
+from chitty.stack.members import Member, Members
+from chitty.stack.plan import Wish
+from chitty.stack.supervisor import Fault
+from chitty.stack.waiting import Outcome
+
+JOIN_WAIT = 30.0
+"""Seconds that a join may take: a loaded machine needs some to start an interpreter."""
+
+
+@dataclass(slots=True)
+class Left:
+    """What became of those that were asked to leave."""
+
+    left: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Of whoever gives a command: the interpreter that it runs, and where its bots are looked for."""
+
+    python: str
+    path: tuple[str, ...]
+
+
+def join(stack: Stack, wishes: Sequence[Wish], caller: Caller, wait: float = JOIN_WAIT) -> Outcome:
+    """Let participants join, and return when each has joined or ended.
+
+    Raises:
+        NotRunning: the stack does not run.
+        AlreadyExists: one of them runs with other options; then none is started.
+    """
+    with stack.changing():
+        now = stack.members()
+        told = kept(stack)
+        start(stack, now, [wish for wish in wishes if not _runs(stack, now, wish, told)], told, caller)
+    return waiting.joined(stack, [wish.name for wish in wishes], wait)
+
+
+def leave(stack: Stack, names: Sequence[str] | None) -> Left:
+    """Let participants leave, all of them when no names are given, and forget their programs.
+
+    Raises:
+        NotRunning: the stack does not run.
+        NoSuchParticipant: it has none of one of the names; then nobody leaves.
+    """
+    with stack.changing():
+        now = stack.members()
+        return _dismiss(stack, now.present() if names is None else unique([now.get(name) for name in names]))
+
+
+def scale(stack: Stack, number: int, caller: Caller, wait: float = JOIN_WAIT) -> tuple[Outcome, Left]:
+    """Let as many participants run as asked: new ones from the roster, or the newest bots go, never humans."""
+    with stack.changing():
+        now = stack.members()
+        told = kept(stack)
+        running = [member for member in now.present() if member.runs]
+        names = plan.names(number - len(running), told.clients.roster, [one.name for one in now.present()])
+        start(stack, now, [Wish(name) for name in names], told, caller)
+        bots = sorted((one for one in running if one.kind == "bot"), key=lambda one: _age(stack, one))
+        excess = max(0, len(running) - number)
+        left = _dismiss(stack, bots[max(0, len(bots) - excess) :] if excess else [])
+    return waiting.joined(stack, names, wait), left
+
+
+def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, caller: Caller) -> None:
+    """Write the programs of participants, add them to supervisord and start them, in one round each.
+
+    The caller holds the lock of changes, and none of them runs.
+
+    Raises:
+        StackError: supervisord refused; what was written is removed.
+    """
+    if not wishes:
+        return
+    supervisor = stack.supervisor
+    for wish in wishes:
+        old = now.find(wish.name)
+        if old is not None:
+            supervisor.multicall([("removeProcessGroup", old.slug)])
+            remove_files(stack, old.slug)
+        stack.publish_nothing(slug(wish.name))
+        for file in plan.client_files(wish, told, caller.python, caller.path, autostart=False):
+            write(stack.layout.directory / file.path, file.text)
+    slugs = [slug(wish.name) for wish in wishes]
+    try:
+        supervisor.call("reloadConfig")
+        calls = [call for own in slugs for call in (("addProcessGroup", own), ("startProcess", own, control.NO_WAIT))]
+        for result in supervisor.multicall(calls):
+            if isinstance(result, Fault):
+                raise result
+    except Fault:
+        for own in slugs:
+            _discard(stack, own)
+        raise
+
+
+def kept(stack: Stack) -> Settings:
+    """Return the settings that the stack was started with."""
+    return settings.read(stack.layout.settings)
+
+
+def remove_files(stack: Stack, own: str) -> None:
+    """Remove what was written for a participant, but its log."""
+    for path in (stack.layout.program(own), stack.layout.client(own), stack.layout.ready / own):
+        path.unlink(missing_ok=True)
+
+
+def unique(found: Sequence[Member]) -> list[Member]:
+    """Return each participant once."""
+    return list({member.slug: member for member in found}.values())
+
+
+def _runs(stack: Stack, now: Members, wish: Wish, told: Settings) -> bool:
+    member = now.find(wish.name)
+    if member is None or not member.runs:
+        return False
+    runs = process.read_ready(stack.layout.client(member.slug)).get("run")
+    wished = wish.run or told.bot.run
+    if member.kind != wish.kind or (wish.kind == "bot" and runs != wished):
+        is_a = "a human" if member.kind == "human" else f"the bot {runs}"
+        raise AlreadyExists(f"{member.name} is here already, as {is_a}: `chitty leave {member.name}` first")
+    stack.tell(f"{member.name} is here already")
+    return True
+
+
+def _dismiss(stack: Stack, going: Sequence[Member]) -> Left:
+    """Let participants leave; the caller holds the lock of changes."""
+    result = Left()
+    running = [member for member in going if member.runs]
+    for member in running:
+        stack.note(member.slug, intent="leave", pid=member.pid)
+    stuck = control.stop(stack, [member.slug for member in running], plan.STOP_CLIENT + 5)
+    if stuck:
+        raise StackError(f"{', '.join(stuck)} did not end: see `chitty doctor`")
+    after = {member.slug: member for member in stack.members().present()} if running else {}
+    for member in going:
+        own = after.get(member.slug)
+        if own is None:
+            result.removed.append(member.name)
+            stack.note(member.slug, intent="forget")
+        else:
+            (result.left if own.reason == "left" else result.lost).append(member.name)
+            stack.note(member.slug, intent="left", name=member.name, kind=member.kind, reason=own.reason)
+        _discard(stack, member.slug)
+    return result
+
+
+def _discard(stack: Stack, own: str) -> None:
+    stack.supervisor.multicall([("removeProcessGroup", own)])
+    remove_files(stack, own)
+
+
+def _age(stack: Stack, member: Member) -> int:
+    try:
+        return stack.layout.client(member.slug).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,166 @@
+"""Log files as lines: one log read across its rotations, forwards, backwards or as it grows.
+
+Supervisord renames `NAME.log` to `NAME.log.1` and so on, and may cut a line in two where it does. Knows no
+meaning of a line.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+_BLOCK = 65536
+_BACKUP = re.compile(r"\.log\.(\d+)")
+
+
+def generations(log: Path) -> list[Path]:
+    """Return the files of a log, oldest first; the last is the log itself, which need not exist."""
+    backups = []
+    for path in log.parent.glob(f"{log.stem}.log.*"):
+        match = _BACKUP.fullmatch(path.name[len(log.stem) :])
+        if match:
+            backups.append((int(match[1]), path))
+    return [path for _, path in sorted(backups, reverse=True)] + [log]
+
+
+def lines(log: Path) -> Iterator[str]:
+    """Yield every line of a log, oldest first; a last one without an end too."""
+    rest = b""
+    with ExitStack() as stack:
+        for file in [stack.enter_context(file) for file in _opened(log)]:
+            for line in file:
+                rest += line
+                if rest.endswith(b"\n"):
+                    yield _text(rest)
+                    rest = b""
+    if rest:
+        yield _text(rest)
+
+
+def last_lines(log: Path) -> Iterator[str]:
+    """Yield every line of a log, newest first, without those that are empty."""
+    rest = b""
+    with ExitStack() as stack:
+        for file in reversed([stack.enter_context(file) for file in _opened(log)]):
+            for block in _backwards(file):
+                rest, *others = (block + rest).split(b"\n")
+                yield from (_text(line) for line in reversed(others) if line)
+    if rest:
+        yield _text(rest)
+
+
+class Growing:
+    """A log that is being written: each `read` returns the lines that came since the last one.
+
+    Lines are whole ones only, across rotations, truncation, removal and a new beginning.
+    """
+
+    def __init__(self, log: Path, *, at_end: bool = False) -> None:
+        self._log = log
+        self._file: BinaryIO | None = None
+        self._rest = b""
+        if at_end and log.exists():
+            self._file = log.open("rb")
+            _seek_last_line(self._file)
+
+    def read(self) -> list[str]:
+        """Return what has been written since, line by line."""
+        written = self._available()
+        if self._is_behind():
+            # Once more: supervisord wrote to the old file until it renamed it.
+            written += self._available()
+            for file in self._following():
+                self.close()
+                self._file = file
+                written += self._available()
+        if not written:
+            return []
+        *whole, self._rest = (self._rest + written).split(b"\n")
+        return [_text(line) for line in whole]
+
+    def close(self) -> None:
+        """Close the file; the next `read` would begin anew."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _available(self) -> bytes:
+        if self._file is None:
+            return b""
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():
+            self._file.seek(0)  # truncated in place
+        return self._file.read()
+
+    def _is_behind(self) -> bool:
+        try:
+            newest = self._log.stat()
+        except FileNotFoundError:
+            return False
+        return self._file is None or not os.path.samestat(os.fstat(self._file.fileno()), newest)
+
+    def _following(self) -> list[BinaryIO]:
+        """Return the files after the open one, oldest first; all of them when it is none of them any more."""
+        files = _opened(self._log)
+        if self._file is not None:
+            here = os.fstat(self._file.fileno())
+            same = [os.path.samestat(here, os.fstat(file.fileno())) for file in files]
+            if any(same):
+                passed = same.index(True) + 1
+                for file in files[:passed]:
+                    file.close()
+                return files[passed:]
+        return files
+
+
+def _opened(log: Path) -> list[BinaryIO]:
+    """Open the files of a log, oldest first, as they are between two rotations."""
+    while True:
+        files: list[BinaryIO] = []
+        for path in generations(log):
+            try:
+                files.append(path.open("rb"))
+            except FileNotFoundError:
+                continue
+        if not _rotated(log, files):
+            return files
+        for file in files:
+            file.close()
+
+
+def _rotated(log: Path, files: list[BinaryIO]) -> bool:
+    seen = {(found.st_dev, found.st_ino) for found in (os.fstat(file.fileno()) for file in files)}
+    now = set()
+    for path in generations(log):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        now.add((found.st_dev, found.st_ino))
+    return seen != now or len(seen) != len(files)
+
+
+def _seek_last_line(file: BinaryIO) -> None:
+    """Go to the end of the last whole line, so that one half written is read whole."""
+    end = file.seek(0, os.SEEK_END)
+    for block in _backwards(file):
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            file.seek(end - (len(block) - newline - 1))
+            return
+        end -= len(block)
+    file.seek(0)
+
+
+def _backwards(file: BinaryIO) -> Iterator[bytes]:
+    position = file.seek(0, os.SEEK_END)
+    while position > 0:
+        size = min(_BLOCK, position)
+        position -= size
+        file.seek(position)
+        yield file.read(size)
+
+
+def _text(line: bytes) -> str:
+    return line.rstrip(b"\n").decode("utf-8", "backslashreplace")

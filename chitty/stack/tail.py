@@ -1,0 +1,244 @@
+"""The logs of a stack as one: merged in order of wall time, whole or as they grow.
+
+Prints nothing, and decides nothing about what a line looks like.
+"""
+
+import functools
+import heapq
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from chitty import journal
+from chitty.core.errors import SettingsError
+from chitty.journal import Record
+from chitty.stack import source
+from chitty.stack.layout import SERVER, slug
+from chitty.stack.source import Growing
+
+REORDER = 0.25
+"""Seconds that a line waits for earlier ones of other files: supervisord's pipes delay them differently."""
+
+_STEP = 0.05
+_BATCH = 1000
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SUPERVISOR = "supervisord"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of one log.
+
+    Attributes:
+        file: the program whose log it is in.
+        text: the line as it is.
+        record: what it says; None when it has no head, or names a process whose log this is not.
+        wall: its time; of one without a head, that of the line before.
+    """
+
+    file: str
+    text: str
+    record: Record | None
+    wall: str
+
+
+class Reader:
+    """Turns the lines of one file into Lines; `wall` never runs back, so that a merge keeps a file's order."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._wall = ""
+
+    def line(self, text: str) -> Line:
+        """Return the next line of the file."""
+        record = read(self.file, text)
+        if record is not None:
+            self._wall = max(self._wall, record.wall)
+        return Line(self.file, text, record, self._wall)
+
+
+def read(file: str, text: str) -> Record | None:
+    """Return what a line says, None when it has no head, or names a process whose log this is not."""
+    record = journal.parse(text)
+    return record if record is not None and _program_of(record.process) == file else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _program_of(process: str) -> str:
+    return SERVER if process == journal.HUB else slug(process)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which lines are wanted: since a wall time, and by a test of the line."""
+
+    since: str = ""
+    wanted: Callable[[Line], bool] | None = None
+
+    def passes(self, line: Line) -> bool:
+        """Tell whether a line is wanted."""
+        return line.wall >= self.since and (self.wanted is None or self.wanted(line))
+
+
+def moment(text: str, now: datetime) -> str:
+    """Return a wall time as lines have it, for `10s`, `5m`, `2h`, `1d` ago, `HH:MM[:SS]` today, or ISO 8601.
+
+    Without a zone a time is the local one.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago:
+            found = now - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
+        elif re.fullmatch(r"\d?\d:\d\d(:\d\d(\.\d+)?)?", text):
+            today = now.astimezone().date().isoformat()
+            found = datetime.fromisoformat(f"{today}T{text.zfill(5)}").astimezone()
+        else:
+            found = datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise SettingsError(f"{text!r} is no time: give 10s, 5m, 2h, 1d, 14:30, or 2026-11-23T14:30:00") from None
+    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def logs(folder: Path, only: frozenset[str] | None = None) -> list[Path]:
+    """Return the logs of a stack's programs, or of some by their slugs; supervisord's own is none."""
+    found = {path.parent / path.name[: path.name.index(".log")] for path in folder.glob("[!.]*.log*")}
+    return [
+        path.with_name(f"{path.name}.log")
+        for path in sorted(found)
+        if path.name != _SUPERVISOR and (only is None or path.name in only)
+    ]
+
+
+def history(paths: list[Path], wanted: Filter) -> Iterator[Line]:
+    """Yield every wanted line of several logs in order of wall time."""
+    streams = [_forwards(path) for path in paths]
+    return (line for line in heapq.merge(*streams, key=_wall) if wanted.passes(line))
+
+
+def last(paths: list[Path], wanted: Filter, number: int) -> list[Line]:
+    """Return the last wanted lines of several logs together, in order of wall time."""
+    found = [line for path in paths for line in _last_of(path, wanted, number)]
+    found.sort(key=_wall)
+    return found[-number:] if number else []
+
+
+class Follower:
+    """Follows the logs of a folder, new ones too, and gives their lines in order of wall time."""
+
+    def __init__(self, folder: Path, only: frozenset[str] | None, wanted: Filter, *, at_end: bool) -> None:
+        self._folder = folder
+        self._only = only
+        self._wanted = wanted
+        self._open: dict[Path, tuple[Growing, Reader]] = {}
+        self._held: list[tuple[str, int, float, Line]] = []
+        self._count = itertools.count()
+        self._watch(at_end=at_end)
+
+    def read(self) -> list[Line]:
+        """Return the lines that are ready: those that have waited long enough for earlier ones."""
+        self._watch(at_end=False)
+        now = time.time()
+        for growing, reader in self._open.values():
+            for text in growing.read():
+                line = reader.line(text)
+                if text and self._wanted.passes(line):
+                    heapq.heappush(self._held, (line.wall, next(self._count), now, line))
+        return list(self._due(now - REORDER))
+
+    def rest(self) -> list[Line]:
+        """Return what is held back, ready or not."""
+        self.read()
+        return [heapq.heappop(self._held)[3] for _ in range(len(self._held))]
+
+    def follow(self, goes_on: Callable[[], bool]) -> Iterator[list[Line]]:
+        """Yield the lines that came, for as long as `goes_on` says at each look."""
+        while goes_on():
+            ready = self.read()
+            if ready:
+                yield ready
+            else:
+                time.sleep(_STEP)
+
+    def _watch(self, *, at_end: bool) -> None:
+        for path in logs(self._folder, self._only):
+            if path not in self._open:
+                self._open[path] = (Growing(path, at_end=at_end), Reader(path.stem))
+
+    def _due(self, before: float) -> Iterator[Line]:
+        # By its wall time, or by its arrival for one whose clock is ahead.
+        limit = journal.wall_time(before)
+        while self._held and (self._held[0][0] <= limit or self._held[0][2] <= before):
+            yield heapq.heappop(self._held)[3]
+
+
+def stream(
+    folder: Path,
+    only: frozenset[str] | None,
+    wanted: Filter,
+    number: int | None,
+    goes_on: Callable[[], bool] | None,
+) -> Iterator[list[Line]]:
+    """Yield lines in order of wall time: the last `number`, or all, and then what comes while `goes_on`."""
+    if goes_on is None:
+        found = logs(folder, only)
+        if number is not None:
+            yield last(found, wanted, number)
+        else:
+            yield from _batches(history(found, wanted))
+        return
+    if number is None:
+        yield from Follower(folder, only, wanted, at_end=False).follow(goes_on)
+        return
+    follower = Follower(folder, only, wanted, at_end=True)
+    shown = last(logs(folder, only), wanted, number)
+    yield shown
+    # What was written between the two looks was seen by both.
+    seen = {(line.file, line.text) for line in shown}
+    for ready in follower.follow(goes_on):
+        yield [line for line in ready if (line.file, line.text) not in seen]
+
+
+def _batches(found: Iterator[Line]) -> Iterator[list[Line]]:
+    while batch := list(itertools.islice(found, _BATCH)):
+        yield batch
+
+
+def _wall(line: Line) -> str:
+    return line.wall
+
+
+def _forwards(path: Path) -> Iterator[Line]:
+    reader = Reader(path.stem)
+    return (reader.line(text) for text in source.lines(path) if text)
+
+
+def _last_of(path: Path, wanted: Filter, number: int) -> list[Line]:
+    """Return the last wanted lines of one log, oldest first.
+
+    Read backwards, a line without a head learns its time only from the one before it: they wait for that.
+    """
+    found: list[Line] = []
+    headless: list[str] = []
+    for text in source.last_lines(path):
+        record = read(path.stem, text)
+        if record is None:
+            headless.append(text)
+            continue
+        if record.wall < wanted.since:
+            break
+        found += [line for line in (Line(path.stem, raw, None, record.wall) for raw in headless) if wanted.passes(line)]
+        headless = []
+        line = Line(path.stem, text, record, record.wall)
+        if wanted.passes(line):
+            found.append(line)
+        if len(found) >= number:
+            break
+    return found[::-1]

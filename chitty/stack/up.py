@@ -1,0 +1,258 @@
+"""The sequence that starts a stack, or what is missing of one that runs."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from chitty import process, resources, settings
+from chitty.core.errors import AlreadyExists, NotRunning, StackError
+from chitty.core.names import fold
+from chitty.settings import Settings
+from chitty.stack import control, leftovers, locks, membership, plan, waiting
+from chitty.stack.control import Stack, until
+from chitty.stack.down import take_down
+from chitty.stack.files import write
+from chitty.stack.layout import SERVER, short_socket
+from chitty.stack.membership import Caller
+from chitty.stack.plan import File, Wish
+from chitty.stack.waiting import Outcome, Watch
+
+_SPAWN_WAIT = 30.0  # seconds until supervisord has read its configuration and answers
+_HUNG = 20.0  # seconds in which one that holds the stack has to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `up` was asked for.
+
+    Attributes:
+        clients: how many, or who; None for what the settings say.
+        humans: participants that only speak what they are told.
+        config: a file laid over the default settings.
+        port: of the server, instead of the settings'.
+        fresh: archive what an earlier run left.
+    """
+
+    clients: int | tuple[str, ...] | None = None
+    humans: tuple[str, ...] = ()
+    config: Path | None = None
+    port: int | None = None
+    fresh: bool = False
+
+
+def effective(request: Request, base: Path | None = None) -> Settings:
+    """Return the settings that a request makes, over the default ones or those of `base`.
+
+    Raises:
+        SettingsError: the request's file is not usable.
+    """
+    default = base or resources.path("conf/chitty.yaml")
+    told = settings.read(request.config, default) if request.config else settings.read(default)
+    if request.port is not None:
+        told = msgspec.structs.replace(told, server=msgspec.structs.replace(told.server, port=request.port))
+    return told
+
+
+def wishes(request: Request, told: Settings) -> list[Wish]:
+    """Return who is to take part: those named or counted, and the humans."""
+    asked = request.clients
+    if isinstance(asked, tuple):
+        named = list(asked)
+    else:
+        named = plan.names(told.clients.count if asked is None else asked, told.clients.roster)
+    humans = {fold(name): name for name in request.humans}
+    everyone = {fold(name): name for name in [*named, *request.humans]}
+    return [Wish(name, "human" if key in humans else "bot") for key, name in everyone.items()]
+
+
+def keep(told: Settings, names: Sequence[str]) -> Settings:
+    """Return settings that remember who took part, so that a later `up` means the same."""
+    keys = {fold(name) for name in names}
+    roster = [*names, *(name for name in told.clients.roster if fold(name) not in keys)]
+    return msgspec.structs.replace(told, clients=settings.Clients(count=len(names), roster=roster))
+
+
+def files(asked: Sequence[Wish], told: Settings, caller: Caller, socket: Path | None) -> list[File]:
+    """Return every file that a new stack is made of."""
+    base = resources.path("supervisord.conf").read_text(encoding="utf-8")
+    clients = [
+        file for wish in asked for file in plan.client_files(wish, told, caller.python, caller.path, autostart=True)
+    ]
+    return [
+        File("supervisord.conf", plan.base(base, str(socket) if socket else None)),
+        File("settings.yaml", settings.dump(keep(told, [wish.name for wish in asked]))),
+        *plan.server_files(told, caller.python),
+        *clients,
+    ]
+
+
+def up(stack: Stack, request: Request, caller: Caller, wait: float, watch: Watch | None = None) -> Outcome:
+    """Start the stack, or what is missing of it, and return when all have joined or `wait` seconds are over.
+
+    Raises:
+        StackError: supervisord or the server could not be started; nothing is left running.
+        AlreadyExists: it runs, with other options.
+    """
+    deadline = time.monotonic() + wait
+    stack.layout.make()
+    with stack.changing():
+        asked = (_complete if _is_running(stack) else _begin)(stack, request, caller)
+    names = [wish.name for wish in asked]
+    _await_server(stack, deadline, watch, len(names))
+    outcome = waiting.joined(stack, names, max(0.0, deadline - time.monotonic()), watch)
+    if outcome.members is not None and outcome.members.server.failed:
+        _give_up(stack, outcome.members.server.failed)
+    return outcome
+
+
+def _is_running(stack: Stack) -> bool:
+    """Tell whether a supervisord holds the stack; one that is shutting down is waited for."""
+
+    def held() -> bool:
+        return locks.is_held(stack.layout.life_lock)
+
+    if not until(lambda: not held() or stack.supervisor.answers(), _HUNG):
+        raise StackError("a supervisord holds this stack but does not answer: `chitty down` ends it")
+    return held()
+
+
+def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
+    told = effective(request)
+    asked = wishes(request, told)
+    written = files(asked, told, caller, short_socket(stack.layout.directory))
+    old = leftovers.find(stack.layout, None)
+    if old:
+        stack.tell(f"ending {len(old)} processes that an earlier run left behind")
+        leftovers.end(old)
+    _clear(stack)
+    if request.fresh:
+        _archive(stack)
+    for file in written:
+        write(stack.layout.directory / file.path, file.text)
+    _spawn(stack, caller)
+    return asked
+
+
+def _complete(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
+    if request.fresh:
+        raise AlreadyExists(f"a stack runs in {stack.layout.directory}: `chitty down` before `up --fresh`")
+    told = membership.kept(stack)
+    _check_same(request, told)
+    now = stack.members()
+    asked = wishes(request, told)
+    humans = {fold(name) for name in request.humans}
+    missing = []
+    for wish in asked:
+        member = now.find(wish.name)
+        if member is not None and member.runs:
+            if fold(wish.name) in humans and member.kind != "human":
+                raise AlreadyExists(f"{member.name} is here already, as a bot: `chitty leave {member.name}` first")
+        else:
+            missing.append(wish if member is None else _as_before(stack, wish, member.slug))
+    membership.start(stack, now, missing, told, caller)
+    if not now.server.pid:
+        stack.supervisor.multicall([("startProcess", SERVER, control.NO_WAIT)])
+    return asked
+
+
+def _as_before(stack: Stack, wish: Wish, slug: str) -> Wish:
+    old = process.read_ready(stack.layout.client(slug))
+    kind = "human" if wish.kind == "human" else str(old.get("kind", wish.kind))
+    return Wish(wish.name, kind, str(old.get("run", "")))
+
+
+def _check_same(request: Request, told: Settings) -> None:
+    """Refuse options that the running stack does not have."""
+    if request.port is not None and request.port != told.server.port:
+        raise AlreadyExists(f"the stack runs with port {told.server.port}, not {request.port}: `chitty down` first")
+    if request.config is None:
+        return
+    wanted = effective(request)
+    for section in ("server", "bot", "logs"):
+        if getattr(wanted, section) != getattr(told, section):
+            raise AlreadyExists(f"the stack runs with other {section} settings: `chitty down` first")
+
+
+def _clear(stack: Stack) -> None:
+    """Remove what an earlier run left, but its logs and its database."""
+    layout = stack.layout
+    layout.socket().unlink(missing_ok=True)
+    layout.pidfile.unlink(missing_ok=True)
+    for folder in (layout.programs, layout.clients, layout.ready):
+        for path in folder.iterdir():
+            if path.is_file() or path.is_symlink():
+                path.unlink()
+
+
+def _archive(stack: Stack) -> None:
+    layout = stack.layout
+    target = layout.directory / "archive" / time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
+    old = [layout.events, *layout.directory.glob("chitty.db*"), *layout.logs.iterdir()]
+    for path in old:
+        if path.exists():
+            place = target / path.relative_to(layout.directory)
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.move(path, place)
+    if target.is_dir():
+        stack.tell(f"archived the earlier run in {target}")
+
+
+def _spawn(stack: Stack, caller: Caller) -> None:
+    command = [caller.python, "-P", "-m", "supervisor.supervisord", "-c", "supervisord.conf"]
+    # UTF-8, because supervisord reads its configuration in the locale's encoding.
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            command,
+            cwd=stack.layout.directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SPAWN_WAIT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StackError(f"cannot start supervisord: {error}") from None
+    if done.returncode != 0:
+        raise StackError(f"supervisord did not start: {_last_line(done.stderr or done.stdout)}")
+    if not until(stack.supervisor.answers, _SPAWN_WAIT):
+        raise StackError(f"supervisord does not answer: see {stack.layout.logs / 'supervisord.log'}")
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("For help")]
+    return lines[-1] if lines else "it said nothing"
+
+
+def _await_server(stack: Stack, deadline: float, watch: Watch | None, total: int) -> None:
+    """Wait until the server serves; one that cannot is taken down, with everything else."""
+    while True:
+        now = stack.members()
+        if watch is not None:
+            watch(now, 0, total)
+        if now.server.serving:
+            return
+        if now.server.failed:
+            _give_up(stack, now.server.failed)
+        if now.server.state == "FATAL":
+            _give_up(stack, f"the server did not start: {now.server.reason}; see {stack.layout.log(SERVER)}")
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+
+
+def _give_up(stack: Stack, why: str) -> None:
+    try:
+        with stack.changing():
+            take_down(stack)
+    except NotRunning:
+        pass
+    raise StackError(why)

@@ -1,0 +1,75 @@
+"""Waiting for participants to join, and what came of it. Starts and stops nothing."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chitty.core.names import fold
+from chitty.stack.control import Stack, ended
+from chitty.stack.members import Member, Members
+
+Watch = Callable[[Members, int, int], None]
+"""Told at each look: the stack, how many of those waited for have joined, and how many there are."""
+
+_STEP = 0.05
+_SHARE = 4  # looking takes at most a fifth of one core, however many are looked at
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of each participant that was waited for."""
+
+    joined: list[Member] = field(default_factory=list)
+    failed: list[Member] = field(default_factory=list)
+    waiting: list[Member] = field(default_factory=list)
+    members: Members | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody is waited for any more."""
+        return not self.waiting
+
+
+def joined(stack: Stack, names: Sequence[str], wait: float, watch: Watch | None = None) -> Outcome:
+    """Wait until each has joined or ended, at most `wait` seconds.
+
+    Raises:
+        NotRunning: the stack was stopped meanwhile.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        began = time.monotonic()
+        now = stack.members()
+        outcome = sort(now, names)
+        if watch is not None:
+            watch(now, len(outcome.joined), len(names))
+        if outcome.complete or now.server.failed or began > deadline:
+            return outcome
+        time.sleep(max(_STEP, _SHARE * (time.monotonic() - began)))
+
+
+def sort(now: Members, names: Sequence[str]) -> Outcome:
+    """Sort the participants of these names by what has become of them."""
+    outcome = Outcome(members=now)
+    keys = {fold(name) for name in names}
+    for member in now.present():
+        if fold(member.name) in keys:
+            _which(outcome, member).append(member)
+    return outcome
+
+
+def why(member: Member) -> str:
+    """Return in one line why a participant has not joined."""
+    if member.refused:
+        return f"{member.name} was refused: {member.refused}"
+    if not member.runs:
+        return f"{member.name} did not join: {ended(member)}; see `chitty logs {member.name}`"
+    return f"{member.name} has not joined yet"
+
+
+def _which(outcome: Outcome, member: Member) -> list[Member]:
+    if member.joined:
+        return outcome.joined
+    # A program just added is STOPPED for an instant, without an end: it is waited for.
+    over = member.refused or (not member.runs and (member.reason or member.state in {"FATAL", "EXITED", "BACKOFF"}))
+    return outcome.failed if over else outcome.waiting
