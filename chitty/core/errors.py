@@ -13,6 +13,7 @@ ChittyError
         Unavailable             UNAVAILABLE: draining, or not reachable; try again
     Unacknowledged              a message whose fate the participant cannot know
     SessionEnded                the library was asked to speak after its end
+    CannotListen                the service cannot have its address
     SettingsError               a setting, name or option is not usable
     StackError                  the launcher could not do it
         NotRunning              there is no running stack in that directory
@@ -130,6 +131,10 @@ class Unacknowledged(ChittyError):
 
 class SessionEnded(ChittyError):
     """The session is over: nothing more can be published on it."""
+
+
+class CannotListen(ChittyError):
+    """The address that the service is to listen on is taken, or not this machine's."""
 
 
 class SettingsError(ChittyError):

@@ -59,6 +59,7 @@ class Servicer:
     def drain(self) -> None:
         """Refuse what comes, and end every stream with UNAVAILABLE after what it is owed."""
         self._draining = True
+        self._logger.info("draining: %d memberships and %d publishers", len(self._fanout), len(self._publishing))
         self._fanout.drain()
         for task in self._publishing:
             task.cancel()
@@ -188,7 +189,8 @@ class Servicer:
                     raise Unavailable(_DRAINING)  # noqa: TRY301 - one place turns refusals into statuses
                 return await call(request, context)
             except Refusal as refusal:
-                self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
+                if not self._draining:
+                    self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
                 await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
