@@ -495,11 +495,11 @@ def _up_and_follow(session: Session, request: Any, wait: float) -> int:
 
 def _dry_run(session: Session, request: Any) -> int:
     from chitty.stack import up as sequence
-    from chitty.stack.layout import Layout, short_socket
+    from chitty.stack.layout import Layout, detour
 
     told = sequence.effective(request)
     directory = Layout.of(session.directory).directory
-    for file in sequence.files(sequence.wishes(request, told), told, _caller(), short_socket(directory)):
+    for file in sequence.files(sequence.wishes(request, told), told, _caller(), detour(directory)):
         click.echo(f"==> {directory / file.path}\n{file.text}")
     return DONE
 

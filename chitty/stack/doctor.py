@@ -12,7 +12,7 @@ from chitty import process, settings
 from chitty.core.errors import ChittyError, NotRunning
 from chitty.stack import leftovers, locks, members, plan
 from chitty.stack.control import Stack
-from chitty.stack.layout import SERVER, short_socket
+from chitty.stack.layout import SERVER, detour
 from chitty.stack.members import Members
 
 _MINIMUM_FILES = 4096  # minfds of supervisord.conf
@@ -83,7 +83,7 @@ def _open_files() -> Finding:
 
 def _socket(stack: Stack) -> Finding:
     try:
-        short = short_socket(stack.layout.directory)
+        short = detour(stack.layout.directory).socket
     except ChittyError as error:
         return _ill(str(error))
     return _well(f"socket {short or stack.layout.directory / 's.sock'}")

@@ -10,7 +10,7 @@ from chitty import process
 from chitty.core.errors import NotRunning, StackError
 from chitty.stack import control, leftovers, locks, plan
 from chitty.stack.control import Stack, until
-from chitty.stack.layout import SERVER
+from chitty.stack.layout import SERVER, detour
 from chitty.stack.supervisor import Undelivered
 
 _END = 10.0  # seconds that supervisord has to end once nothing is below it
@@ -87,6 +87,9 @@ def _purge(stack: Stack) -> None:
         path.unlink(missing_ok=True)
     for path in layout.directory.glob("chitty.db*"):
         path.unlink(missing_ok=True)
+    plain = detour(layout.directory)
+    if plain.link is not None:
+        plain.link.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         layout.directory.rmdir()
 

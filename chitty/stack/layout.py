@@ -22,6 +22,7 @@ _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _HASHED = re.compile(r"p-[0-9a-f]{12}")
 _TAKEN = frozenset({SERVER, "supervisord"})
 _SAFE_PATH = re.compile(r"/[A-Za-z0-9/._-]*")
+_PATTERN = re.compile(r"[][*?]")
 _SOCKET_LINE = re.compile(r"^file=(.*)$", re.MULTILINE)
 
 
@@ -140,18 +141,32 @@ class Layout:
         return self.directory / (found[1] if found else "s.sock")
 
 
-def short_socket(directory: Path) -> Path | None:
-    """Return a socket for a directory whose own path is too long for one, or None when it is not.
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """Plain paths for a directory whose own supervisord cannot use; None where its own will do.
 
-    Its folder is made, for its owner only.
+    Attributes:
+        socket: where its own is too long for a socket.
+        link: a symbolic link to the directory, where its own has characters that a pattern of files gives
+            a meaning.
+    """
+
+    socket: Path | None = None
+    link: Path | None = None
+
+
+def detour(directory: Path) -> Detour:
+    """Return the plain paths that a directory needs. Their folder is made, for its owner only.
 
     Raises:
         StackError: the folder is somebody else's, or cannot be made.
     """
-    if len(os.fsencode(directory / "s.sock")) <= MAX_SOCKET_PATH:
-        return None
-    mark = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    return _private_folder() / f"{mark}.sock"
+    long = len(os.fsencode(directory / "s.sock")) > MAX_SOCKET_PATH
+    magic = _PATTERN.search(str(directory)) is not None
+    if not (long or magic):
+        return Detour()
+    plain = _private_folder() / hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return Detour(plain.with_suffix(".sock") if long else None, plain if magic else None)
 
 
 def _private_folder() -> Path:

@@ -13,7 +13,7 @@ from chitty import settings
 from chitty.core.errors import SettingsError
 from chitty.core.names import MAX_NAME, fold
 from chitty.settings import Program, Settings
-from chitty.stack.layout import SERVER, slug
+from chitty.stack.layout import SERVER, Detour, slug
 
 SERVER_MODULE = "chitty.server"
 CLIENT_MODULE = "chitty.client"
@@ -59,9 +59,13 @@ def python_word(python: str) -> str:
     return shlex.quote(python).replace("%", "%%")
 
 
-def base(text: str, socket: str | None) -> str:
-    """Return the static base of a stack, with another socket when its own path is too long for one."""
-    return text if socket is None else text.replace("file=s.sock", f"file={socket}", 1)
+def base(text: str, plain: Detour) -> str:
+    """Return the static base of a stack; a line of it is replaced where the directory's own path will not do."""
+    if plain.socket is not None:
+        text = text.replace("file=s.sock", f"file={plain.socket}", 1)
+    if plain.link is not None:
+        text = text.replace("files=programs/", f"files={plain.link}/programs/", 1)
+    return text
 
 
 def server_program(told: Settings, python: str) -> File:
@@ -115,7 +119,7 @@ def names(number: int, roster: Sequence[str], taken: Collection[str] = ()) -> li
     found: list[str] = []
     used = {fold(name) for name in taken}
     for name in _numbered(roster or ["bot"]):
-        if len(found) == number:
+        if len(found) >= number:
             break
         if fold(name) not in used:
             used.add(fold(name))

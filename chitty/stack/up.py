@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 
 from chitty import process, resources, settings
-from chitty.core.errors import AlreadyExists, NotRunning, StackError
+from chitty.core.errors import AlreadyExists, NotRunning, StackError, TimedOut
 from chitty.core.names import fold
 from chitty.settings import Settings
 from chitty.stack import control, leftovers, locks, membership, plan, waiting
 from chitty.stack.control import Stack, until
 from chitty.stack.down import take_down
 from chitty.stack.files import write
-from chitty.stack.layout import SERVER, short_socket
+from chitty.stack.layout import SERVER, Detour, detour
 from chitty.stack.membership import Caller
 from chitty.stack.plan import File, Wish
 from chitty.stack.waiting import Outcome, Watch
@@ -78,14 +78,14 @@ def keep(told: Settings, names: Sequence[str]) -> Settings:
     return msgspec.structs.replace(told, clients=settings.Clients(count=len(names), roster=roster))
 
 
-def files(asked: Sequence[Wish], told: Settings, caller: Caller, socket: Path | None) -> list[File]:
+def files(asked: Sequence[Wish], told: Settings, caller: Caller, plain: Detour) -> list[File]:
     """Return every file that a new stack is made of."""
     base = resources.path("supervisord.conf").read_text(encoding="utf-8")
     clients = [
         file for wish in asked for file in plan.client_files(wish, told, caller.python, caller.path, autostart=True)
     ]
     return [
-        File("supervisord.conf", plan.base(base, str(socket) if socket else None)),
+        File("supervisord.conf", plan.base(base, plain)),
         File("settings.yaml", settings.dump(keep(told, [wish.name for wish in asked]))),
         *plan.server_files(told, caller.python),
         *clients,
@@ -125,7 +125,8 @@ def _is_running(stack: Stack) -> bool:
 def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     told = effective(request)
     asked = wishes(request, told)
-    written = files(asked, told, caller, short_socket(stack.layout.directory))
+    plain = detour(stack.layout.directory)
+    written = files(asked, told, caller, plain)
     old = leftovers.find(stack.layout, None)
     if old:
         stack.tell(f"ending {len(old)} processes that an earlier run left behind")
@@ -133,6 +134,9 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     _clear(stack)
     if request.fresh:
         _archive(stack)
+    if plain.link is not None:
+        plain.link.unlink(missing_ok=True)
+        plain.link.symlink_to(stack.layout.directory, target_is_directory=True)
     for file in written:
         write(stack.layout.directory / file.path, file.text)
     _spawn(stack, caller)
@@ -245,7 +249,7 @@ def _await_server(stack: Stack, deadline: float, watch: Watch | None, total: int
         if now.server.state == "FATAL":
             _give_up(stack, f"the server did not start: {now.server.reason}; see {stack.layout.log(SERVER)}")
         if time.monotonic() > deadline:
-            return
+            raise TimedOut(f"the server does not serve yet: see {stack.layout.log(SERVER)}, and `chitty status`")
         time.sleep(0.05)
 
 

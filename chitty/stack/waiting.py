@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from chitty.core.names import fold
 from chitty.stack.control import Stack, ended
+from chitty.stack.layout import slug
 from chitty.stack.members import Member, Members
 
 Watch = Callable[[Members, int, int], None]
@@ -51,9 +52,12 @@ def joined(stack: Stack, names: Sequence[str], wait: float, watch: Watch | None 
 def sort(now: Members, names: Sequence[str]) -> Outcome:
     """Sort the participants of these names by what has become of them."""
     outcome = Outcome(members=now)
-    keys = {fold(name) for name in names}
-    for member in now.present():
-        if fold(member.name) in keys:
+    by_key = {fold(member.name): member for member in now.present()}
+    for name in names:
+        member = by_key.get(fold(name))
+        if member is None:  # somebody else made it leave
+            outcome.failed.append(Member(name, slug(name), "bot", "STOPPED", reason="it has left the stack again"))
+        else:
             _which(outcome, member).append(member)
     return outcome
 
