@@ -105,7 +105,11 @@ class Outbox:
         at_fault = _AT_FAULT.match(refusal.field)
         numbers = list(self._sent)
         if at_fault and int(at_fault[1]) < len(numbers):
-            numbers = [numbers[int(at_fault[1])]]
+            numbers = numbers[int(at_fault[1]) :]
+            if refusal.field.endswith(".number") and numbers[0] < self._participant.joining:
+                self._say_anew([number for number in numbers if number < self._participant.joining], refusal)
+                return True
+            numbers = numbers[:1]
         elif not isinstance(refusal, InvalidArgument | LimitExceeded | NotPermitted) or refusal.retry_after:
             return False
         for number in numbers:
@@ -113,6 +117,18 @@ class Outbox:
             self._drop(number, refusal)
         self._note_settled()
         return True
+
+    def _say_anew(self, numbers: Sequence[int], refusal: Refusal) -> None:
+        """Take back what a stay that has ended did not get accepted, to be sent as new messages of this one.
+
+        Messages are accepted in order, so when the first of these was not, none was.
+        """
+        taken_back = []
+        for number in numbers:
+            message, receipt = self._sent.pop(number)
+            self._journal.write(self._participant.refuse(number, refusal))
+            taken_back.append(_Said(message.text, receipt))
+        self._said.extendleft(reversed(taken_back))
 
     def abandon(self, numbers: Iterable[int]) -> None:
         """Give messages up that were sent in another epoch."""

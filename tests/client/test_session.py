@@ -1,0 +1,260 @@
+"""The library against a real service: what a bot's author relies on."""
+
+import asyncio
+import logging
+
+import pytest
+
+import chitty
+from chitty import journal
+from chitty.client import session as session_module
+from chitty.core.errors import (
+    InvalidArgument,
+    NameTaken,
+    Refusal,
+    SessionEnded,
+    Unacknowledged,
+    Unavailable,
+)
+from chitty.process import Entries
+from tests.proxies import proxying
+from tests.services import serving
+from tests.waiting import eventually_async
+
+
+@pytest.fixture
+async def service():
+    async with serving() as service:
+        yield service
+
+
+@pytest.fixture
+def lines(caplog):
+    """The journal of a process so far, read back, and checked for its numbering."""
+    caplog.set_level(logging.INFO)
+
+    def read(process: str) -> list[journal.Record]:
+        entries = [
+            entry
+            for record in caplog.records
+            if record.name == f"chitty.{process}" and isinstance(record.msg, Entries)
+            for entry in record.msg.written
+        ]
+        records = [journal.parse(f"2026-11-23T00:00:00.000000Z INFO {process} {entry}") for entry in entries]
+        assert [record.fields["n"] for record in records] == list(range(1, len(records) + 1))
+        return records
+
+    return read
+
+
+def happened(records: list[journal.Record]) -> list[str]:
+    return [f"{record.event} {record.fields['op']}" if "op" in record.fields else record.event for record in records]
+
+
+async def next_events(me: chitty.Session, count: int) -> list[chitty.Event]:
+    return [await asyncio.wait_for(anext(me), 5.0) for _ in range(count)]
+
+
+async def test_joins_messages_and_leaves_come_in_the_total_order(service):
+    async with chitty.join("alice", service.address) as alice:
+        async with chitty.join("bob", service.address) as bob:
+            receipt = await bob.publish("hello")
+        seen = await next_events(alice, 4)
+        assert [(event.kind, event.participant) for event in seen] == [
+            (chitty.Kind.JOINED, "alice"),
+            (chitty.Kind.JOINED, "bob"),
+            (chitty.Kind.PUBLISHED, "bob"),
+            (chitty.Kind.LEFT, "bob"),
+        ]
+        assert [event.sequence for event in seen] == [1, 2, 3, 4]
+        assert (seen[2].text, seen[2].sequence, seen[2].lamport) == ("hello", receipt.sequence, receipt.lamport)
+        assert seen[3].reason is chitty.Reason.ASKED
+
+
+async def test_iteration_ends_with_the_leave_and_has_no_own_leave(service):
+    async with chitty.join("alice", service.address) as alice:
+        await alice.publish("hello")
+        await alice.leave()
+        assert [event.kind async for event in alice] == [chitty.Kind.JOINED, chitty.Kind.PUBLISHED]
+
+
+async def test_the_journal_tells_each_step_with_its_time(service, lines):
+    async with chitty.join("alice", service.address) as alice:
+        await alice.publish("hello")
+        await next_events(alice, 2)
+    records = lines("alice")
+    told = happened(records)
+    assert told[:3] == ["start", "send join", "deliver join"]
+    assert told[3] == "send publish"
+    assert sorted(told[4:6]) == ["ack publish", "deliver publish"]
+    assert told[6:] == ["send leave", "ack leave", "end"]
+    assert [record.fields["lamport"] for record in records] == [0, 1, 4, 5, 8, 9, 10, 13, 13]
+
+
+async def test_events_are_logged_whether_or_not_anybody_iterates(service, lines):
+    async with chitty.join("alice", service.address, events=False) as alice:
+        await alice.publish("hello")
+        await eventually_async(lambda: "deliver publish" in happened(lines("alice")))
+
+
+async def test_many_can_speak_at_once_and_keep_their_order(service):
+    async with chitty.join("alice", service.address) as alice:
+        receipts = await asyncio.gather(*(alice.publish(f"message {number}") for number in range(500)))
+        assert [receipt.sequence for receipt in receipts] == list(range(2, 502))
+        seen = await next_events(alice, 501)
+        assert [event.text for event in seen[1:]] == [f"message {number}" for number in range(500)]
+
+
+async def test_one_refused_message_among_many_is_refused_alone(service, lines):
+    async with chitty.join("alice", service.address) as alice:
+        said = [alice.publish(text) for text in ("one", "x" * 129, "two", "", "three")]
+        answers = await asyncio.gather(*said, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [
+            chitty.Receipt,
+            InvalidArgument,
+            chitty.Receipt,
+            InvalidArgument,
+            chitty.Receipt,
+        ]
+        seen = await next_events(alice, 4)
+        assert [event.text for event in seen[1:]] == ["one", "two", "three"]
+    refused = [record for record in lines("alice") if record.event == "refused"]
+    assert [record.fields["status"] for record in refused] == ["INVALID_ARGUMENT"] * 2
+
+
+@pytest.mark.parametrize(("text", "says"), [("x" * 4097, "4097 bytes"), ("\ud800", "lone surrogate")])
+async def test_what_no_request_can_carry_is_refused_here(service, lines, text, says):
+    async with chitty.join("alice", service.address) as alice:
+        with pytest.raises(InvalidArgument, match=says):
+            await alice.publish(text)
+        await alice.publish("goes on")
+    assert "refused publish" not in happened(lines("alice"))
+
+
+async def test_a_taken_name_is_refused_for_good(service, lines):
+    async with chitty.join("alice", service.address):
+        with pytest.raises(NameTaken, match="'ALICE' is taken"):
+            async with chitty.join("ALICE", service.address):
+                pytest.fail("joined under a taken name")
+    assert happened(lines("ALICE")) == ["start", "send join", "refused join", "end"]
+
+
+def test_an_invalid_name_is_refused_at_once():
+    with pytest.raises(InvalidArgument, match="'a b' has ' '"):
+        chitty.join("a b", "127.0.0.1:1")
+
+
+async def test_nothing_can_be_said_outside_of_a_membership(service):
+    alice = chitty.join("alice", service.address)
+    with pytest.raises(SessionEnded):
+        await alice.publish("before")
+    async with alice:
+        pass
+    with pytest.raises(SessionEnded):
+        await alice.publish("after")
+
+
+async def test_a_service_that_is_not_there_is_waited_for_and_said_so_once(caplog, service):
+    known = []
+    joining = asyncio.create_task(chitty.join("alice", lambda: known[-1] if known else None).__aenter__())
+    known.append("127.0.0.1:1")
+    await eventually_async(lambda: "cannot reach the service" in caplog.text)
+    known.append(service.address)
+    alice = await asyncio.wait_for(joining, 10.0)
+    assert alice.joined
+    await alice.leave()
+    assert caplog.text.count("cannot reach the service") == 1
+
+
+async def test_one_who_waits_for_a_service_can_be_stopped(lines):
+    joining = asyncio.create_task(chitty.join("alice", "127.0.0.1:1").__aenter__())
+    await eventually_async(lambda: "send join" in happened(lines("alice")))
+    joining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(joining, 5.0)
+    assert happened(lines("alice")) == ["start", "send join", "end"]
+
+
+async def test_after_a_cut_connection_it_is_back_and_what_was_said_is_heard_once_and_in_order(service):
+    said = [f"message {number}" for number in range(300)]
+    async with (
+        proxying(service.address) as proxy,
+        chitty.join("bob", service.address) as bob,
+        chitty.join("alice", proxy.address, events=False) as alice,
+    ):
+        publishing = [asyncio.create_task(alice.publish(text)) for text in said]
+        for stop in (5, 120, 250):
+            await asyncio.wait_for(publishing[stop], 20.0)
+            proxy.cut()
+        receipts = await asyncio.wait_for(asyncio.gather(*publishing), 20.0)
+        heard = {}
+        while len(heard) < len(said):
+            event = await asyncio.wait_for(anext(bob), 5.0)
+            if event.kind is chitty.Kind.PUBLISHED:
+                heard[event.sequence] = event.text
+    assert list(heard.values()) == said
+    assert [receipt.sequence for receipt in receipts] == list(heard)
+
+
+async def test_a_new_order_is_joined_anew_and_what_was_under_way_is_unacknowledged(lines):
+    async with serving() as old:
+        port = int(old.address.rpartition(":")[2])
+        memberships = []
+        alice = chitty.join("alice", old.address, on_membership=memberships.append)
+        await alice.__aenter__()
+        first = alice._participant.epoch
+    await eventually_async(lambda: memberships == [True, False])
+    async with serving(port=port):
+        await eventually_async(lambda: memberships == [True, False, True])
+        assert alice._participant.epoch != first
+        await alice.publish("here again")
+        await alice.leave()
+    assert happened(lines("alice")).count("send join") == 2
+
+
+async def test_who_leaves_while_the_service_is_gone_does_not_hang():
+    async with serving() as service:
+        alice = chitty.join("alice", service.address)
+        await alice.__aenter__()
+    await asyncio.wait_for(alice.leave(), 5.0)
+    with pytest.raises(SessionEnded):
+        await alice.publish("anybody?")
+
+
+async def test_what_is_said_while_nobody_listens_ends_with_an_error_and_not_never():
+    async with serving() as service:
+        alice = chitty.join("alice", service.address)
+        await alice.__aenter__()
+    saying = asyncio.create_task(alice.publish("hello?"))
+    await asyncio.sleep(0)
+    await alice.leave()
+    with pytest.raises((SessionEnded, Unacknowledged)):
+        await asyncio.wait_for(saying, 5.0)
+
+
+async def test_one_who_does_not_iterate_lets_reading_pause(service, monkeypatch):
+    monkeypatch.setattr(session_module, "INBOX", 10)
+    async with chitty.join("alice", service.address) as alice, chitty.join("bob", service.address, events=False) as bob:
+        for _ in range(5):
+            await asyncio.gather(*(bob.publish("again") for _ in range(100)))
+        await eventually_async(lambda: len(alice._inbox) > 10)
+        seen = await next_events(alice, 502)
+        assert [event.sequence for event in seen] == list(range(1, 503))
+
+
+async def test_who_is_here_can_be_asked(service):
+    async with chitty.join("bob", service.address), chitty.join("alice", service.address) as alice:
+        assert await alice.participants() == ["bob", "alice"]
+
+
+async def test_asking_without_a_connection_is_unavailable():
+    with pytest.raises(Unavailable):
+        await chitty.join("alice", "127.0.0.1:1").participants()
+
+
+async def test_a_refusal_tells_its_status_and_field(service):
+    async with chitty.join("alice", service.address) as alice:
+        with pytest.raises(Refusal) as caught:
+            await alice.publish("x" * 129)
+        assert caught.value.status == "INVALID_ARGUMENT"
+        assert caught.value.field.endswith(".text")
