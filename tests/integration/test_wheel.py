@@ -1,0 +1,61 @@
+"""The wheel, installed into an empty environment, does the main job without the checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MINUTES = 240
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The `chitty` of an environment that holds the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True, timeout=MINUTES)
+    shutil.rmtree(source)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=MINUTES)
+    (wheel,) = folder.glob("*.whl")
+    python = folder / "venv/bin/python"
+    subprocess.run([python, *pip[1:], "install", wheel], check=True, timeout=MINUTES)
+    return folder / "venv/bin/chitty"
+
+
+@pytest.mark.timeout(2 * MINUTES)
+def test_the_main_job_from_an_installed_wheel(installed, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+    def chitty(*arguments: str, code: int = 0) -> str:
+        run = subprocess.run(
+            [installed, *arguments],
+            check=False,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == code, f"chitty {' '.join(arguments)}: {run.returncode}\n{run.stdout}{run.stderr}"
+        return run.stdout
+
+    try:
+        chitty("up", "--clients", "3", "--port", "0")
+        chitty("join", "alice")
+        chitty("leave", "bob")
+        present = json.loads(chitty("status", "--json"))["participants"]
+        assert sorted(one["name"] for one in present if one["joined"]) == ["alice", "carol", "dave"]
+        logs = chitty("logs")
+        assert "Participant alice joined Chitty-Chat at Lamport time" in logs
+        assert "Participant bob left Chitty-Chat at Lamport time" in logs
+        assert "limits:" in chitty("config")
+    finally:
+        chitty("down")
+    chitty("status", code=3)
