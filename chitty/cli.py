@@ -181,7 +181,7 @@ def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Of the server; 0 picks a free one.")
 @click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
-@click.option("--wait", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds until all joined.")
+@click.option("--wait", type=click.FloatRange(min=0), help="Seconds until all have joined: 30, or more for many.")
 @click.option("--fresh", is_flag=True, help="Archive logs and database of an earlier run first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and start nothing.")
 @_session
@@ -193,7 +193,7 @@ def up(
     config: Path | None,
     port: int | None,
     follow: bool,
-    wait: float,
+    wait: float | None,
     fresh: bool,
     dry_run: bool,
 ) -> int:
@@ -462,7 +462,7 @@ def completion(shell: str) -> int:
     return DONE
 
 
-def _up(session: Session, request: Any, wait: float) -> int:
+def _up(session: Session, request: Any, wait: float | None) -> int:
     from chitty.stack import progress, report
     from chitty.stack.up import up as start
 
@@ -473,23 +473,25 @@ def _up(session: Session, request: Any, wait: float) -> int:
     return _judged(outcome)
 
 
-def _up_and_follow(session: Session, request: Any, wait: float) -> int:
-    """Start, follow, and stop when interrupted; a TERM interrupts as well, so that no stack is left behind."""
+def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
+    """Start, follow, and stop when interrupted; TERM and a hangup interrupt as well, so that no stack is left behind."""
     from chitty.stack import tail
     from chitty.stack.layout import Layout
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     folder = Layout.of(session.directory).logs
     follower = tail.Follower(folder, None, tail.Filter(), at_end=True)
     stack = session.stack()
     try:
         code = _up(session, request, wait)
         _print_lines(session, stack, follower.follow(lambda: _reader_stays() and stack.supervisor.answers()))
-        _print_lines(session, stack, iter([follower.rest()]))
     except KeyboardInterrupt:
         session.notice("stopping")
         _down(session, stack, purge=False)
         raise
+    finally:
+        _print_lines(session, stack, [follower.rest()])
     return code
 
 

@@ -26,15 +26,16 @@ def generations(log: Path) -> list[Path]:
 
 
 def lines(log: Path) -> Iterator[str]:
-    """Yield every line of a log, oldest first; a last one without an end too."""
+    """Yield every line that a log has now, oldest first; a last one without an end too."""
     rest = b""
     with ExitStack() as stack:
         for file in [stack.enter_context(file) for file in _opened(log)]:
-            for line in file:
-                rest += line
-                if rest.endswith(b"\n"):
-                    yield _text(rest)
-                    rest = b""
+            # Not what is written meanwhile: a busy log grows as fast as it is read.
+            left = os.fstat(file.fileno()).st_size
+            while left > 0 and (block := file.read(min(_BLOCK, left))):
+                left -= len(block)
+                *whole, rest = (rest + block).split(b"\n")
+                yield from map(_text, whole)
     if rest:
         yield _text(rest)
 
@@ -163,4 +164,4 @@ def _backwards(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _text(line: bytes) -> str:
-    return line.rstrip(b"\n").decode("utf-8", "backslashreplace")
+    return line.decode("utf-8", "backslashreplace")

@@ -23,6 +23,8 @@ from chitty.stack.membership import Caller
 from chitty.stack.plan import File, Wish
 from chitty.stack.waiting import Outcome, Watch
 
+_WAIT = 30.0  # seconds
+_WAIT_EACH = 1.0  # seconds a participant: two slow cores start two or three a second
 _SPAWN_WAIT = 30.0  # seconds until supervisord has read its configuration and answers
 _HUNG = 20.0  # seconds in which one that holds the stack has to answer
 
@@ -92,18 +94,23 @@ def files(asked: Sequence[Wish], told: Settings, caller: Caller, plain: Detour) 
     ]
 
 
-def up(stack: Stack, request: Request, caller: Caller, wait: float, watch: Watch | None = None) -> Outcome:
+def up(
+    stack: Stack, request: Request, caller: Caller, wait: float | None = None, watch: Watch | None = None
+) -> Outcome:
     """Start the stack, or what is missing of it, and return when all have joined or `wait` seconds are over.
+
+    Without `wait` it is 30 seconds, and more where many interpreters have to start.
 
     Raises:
         StackError: supervisord or the server could not be started; nothing is left running.
         AlreadyExists: it runs, with other options.
     """
-    deadline = time.monotonic() + wait
+    began = time.monotonic()
     stack.layout.make()
     with stack.changing():
         asked = (_complete if _is_running(stack) else _begin)(stack, request, caller)
     names = [wish.name for wish in asked]
+    deadline = began + (max(_WAIT, _WAIT_EACH * len(names)) if wait is None else wait)
     _await_server(stack, deadline, watch, len(names))
     outcome = waiting.joined(stack, names, max(0.0, deadline - time.monotonic()), watch)
     if outcome.members is not None and outcome.members.server.failed:
