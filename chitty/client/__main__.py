@@ -28,6 +28,10 @@ def _locate() -> str | None:
     return address if address and process.alive(int(facts.get("pid", 0))) else None
 
 
+class Crashed(Exception):
+    """A bot raised an exception; it has been logged."""
+
+
 class Client:
     """One participant's process."""
 
@@ -43,6 +47,7 @@ class Client:
         Raises:
             Refusal: the service refused the participant for good.
             SettingsError: its bot is none.
+            Crashed: its bot raised an exception.
         """
         act = bot.load(self._program.run) if self._program.kind == "bot" else None
         session = join(
@@ -56,10 +61,7 @@ class Client:
         async with session as me:
             listening = asyncio.create_task(self._speak_lines(me))
             try:
-                if act is not None:
-                    await bot.run(act, me, self._program.bot)
-                else:
-                    await self._until_ended(me)
+                await (self._act(act, me) if act is not None else self._until_ended(me))
             finally:
                 listening.cancel()
 
@@ -71,6 +73,14 @@ class Client:
 
     def _on_membership(self, joined: bool) -> None:  # noqa: FBT001 - a callback's signature
         self.publish_ready(joined=joined)
+
+    async def _act(self, act: bot.BotFunction, me: Session) -> None:
+        try:
+            await bot.run(act, me, self._program.bot)
+        except Exception as error:
+            self._logger.exception("the bot crashed")
+            await me.abandon()  # a crash is part of the experiment, and stays one
+            raise Crashed from error
 
     async def _until_ended(self, me: Session) -> None:
         async for _ in me:
@@ -129,6 +139,9 @@ def main() -> int:
     except ChittyError as error:
         client.publish_ready(joined=False, refused=str(error), status="")
         return _fail(program, str(error))
+    except Crashed:
+        process.linger()
+        return 1
     except Exception:
         logging.getLogger(f"chitty.{program.name}").exception("crashed")
         process.linger()

@@ -204,6 +204,11 @@ class Session:
             await _within(LEAVE_SECONDS, asyncio.shield(self._following))
         await self._end(reason)
 
+    async def abandon(self) -> None:
+        """Break the connection without a word, as a crash would: the others are told that it was lost."""
+        self._leaving = True
+        await self._stop()
+
     def __aiter__(self) -> AsyncIterator[Event]:
         """Iterate over the events in the total order."""
         return self
@@ -358,13 +363,16 @@ class Session:
             self._on_membership(joined)
 
     async def _end(self, reason: str) -> None:
+        await self._stop()
+        self._journal.write([steps.End(self.time, reason)])
+
+    async def _stop(self) -> None:
         for task in (self._speaking, self._following):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         await self._disconnect()
-        self._journal.write([steps.End(self.time, reason)])
 
 
 async def _within(seconds: float, waiting: Coroutine[Any, Any, None] | asyncio.Future[None]) -> None:
