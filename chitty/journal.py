@@ -21,7 +21,20 @@ from chitty.core.steps import Step
 FORMAT = 1
 """Version of the line format, written in every `start` line."""
 
-EVENTS = frozenset({"start", "send", "receive", "detect", "broadcast", "deliver", "ack", "refused", "end"})
+_NEEDED = {
+    "start": frozenset({"lamport", "n", "format", "pid", "version"}),
+    "send": frozenset({"lamport", "n", "op", "id"}),
+    "receive": frozenset({"lamport", "n", "op", "id", "stamped", "participant"}),
+    "detect": frozenset({"lamport", "n", "op", "participant", "incarnation", "reason"}),
+    "broadcast": frozenset({"lamport", "n", "op", "epoch", "seq", "members", "participant", "text"}),
+    "deliver": frozenset({"lamport", "n", "op", "epoch", "seq", "stamped", "participant", "text"}),
+    "ack": frozenset({"lamport", "n", "op", "id", "epoch", "seq", "stamped"}),
+    "refused": frozenset({"lamport", "n", "op", "id", "status", "reason"}),
+    "end": frozenset({"lamport", "n", "reason"}),
+}
+"""What a line of each event tells, if it is whole."""
+
+EVENTS = frozenset(_NEEDED)
 """The events of a history; what has another word in their place is prose."""
 
 HUB = "hub"
@@ -98,14 +111,21 @@ def prose(head: str, process: str, text: str) -> str:
 
 
 def parse(line: str) -> Record | None:
-    """Read a line back; None when it has no head, and so is not to be believed."""
+    """Read a line back; None when it has no head or was torn, and so is not to be believed.
+
+    A line that was torn within a bare token at its very end cannot be told from a whole one: its newline can.
+    """
     match = _HEAD.fullmatch(line.rstrip("\n"))
     if match is None:
         return None
     wall, level, process, event, rest = match.groups(default="")
     if event in EVENTS:
         fields = _fields(rest)
-        return Record(wall, level, process, event, fields) if fields is not None else None
+        if fields is None or not _NEEDED[event] <= fields.keys():
+            return None
+        if event == "send" and fields["op"] == "publish" and "text" not in fields:
+            return None
+        return Record(wall, level, process, event, fields)
     return Record(wall, level, process, prose=rest if event == PROSE else f"{event} {rest}".rstrip())
 
 
@@ -125,7 +145,7 @@ def _fields(rest: str) -> dict[str, str | int] | None:
             position = match.end()
     except ValueError:
         return None
-    return found if "lamport" in found and "n" in found else None
+    return found
 
 
 def _event(event: Event) -> str:
