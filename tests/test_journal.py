@@ -1,7 +1,9 @@
 """What a log line is: exactly, for every kind of step; and that nothing from outside can break or forge one."""
 
 import itertools
+import json
 import string
+import time
 import unicodedata
 
 import pytest
@@ -152,8 +154,14 @@ def test_steps_that_happened_together_share_a_head_and_are_numbered_on() -> None
         (1795403510.0, "2026-11-23T03:11:50.000000Z"),
     ],
 )
-def test_wall_time_is_utc_with_microseconds(seconds: float, written: str) -> None:
-    assert journal.wall_time(seconds) == written
+def test_wall_time_is_utc_with_microseconds(seconds: float, written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        assert journal.wall_time(seconds) == written
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 # How they are read back.
@@ -325,6 +333,31 @@ def test_what_breaks_a_line_or_a_terminal_is_escaped(text: str, shown: str) -> N
     assert journal.escape(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("hello", '"hello"'),
+        ('say "hello"', r'"say \"hello\""'),
+        (r"C:\u000a", r'"C:\\u000a"'),
+        ("ends in \\", r'"ends in \\"'),
+        ("a\nb\u2028c\u202ed", r'"a\nb\u2028c\u202ed"'),
+        ("\U0001f600", '"\U0001f600"'),
+        ("", '""'),
+    ],
+    ids=ascii,
+)
+def test_text_is_quoted_as_json(text: str, quoted: str) -> None:
+    assert journal.quote(text) == quoted
+
+
+def test_no_character_gets_out_of_its_quotes() -> None:
+    for code in (*range(0x10000), *range(0xE0000, 0xE0200)):
+        quoted = journal.quote(chr(code))
+        assert _is_safe(quoted), hex(code)
+        assert json.loads(quoted) == chr(code)
+        assert _is_safe(journal.escape(chr(code))), hex(code)
+
+
 # What is not believed.
 
 
@@ -357,6 +390,8 @@ def test_a_torn_line_is_not_believed(step: steps.Step) -> None:
         f"{HEAD} alice ack lamport=9 n=6 op=publish id=a.2 epoch=5b1e77",
         f"{HEAD} alice ack lamport=9 n=6 op=publish id=a.2 epoch= seq=4 stamped=3",
         f'{HEAD} alice end lamport=9 n=6 reason="a" b"',
+        f'{HEAD} alice end lamport=9 n=6 reason="a"mood=calm',
+        f'{HEAD} alice end lamport=9 n=6 reason=a"b',
         f'{HEAD} alice end lamport=9 n=6 reason="\\x"',
         f'{HEAD} alice end lamport=9 n=6 reason="a\nb"',
         f"{HEAD} alice end  lamport=9 n=6 reason=a",
