@@ -175,7 +175,10 @@ def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
     ctx.obj = Session(directory or ".chitty", quiet, color)
 
 
-@cli.command(epilog=_example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"))
+@cli.command(
+    short_help="Start the stack, or what is missing of it.",
+    epilog=_example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"),
+)
 @click.option("--clients", type=Clients(), help="How many participants, or their names.")
 @click.option("--human", "humans", type=Name(running=False), multiple=True, help="One that only says what it is told.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
@@ -213,7 +216,8 @@ def up(
 
 
 @cli.command(
-    epilog=_example("chitty join alice", "chitty join alice zoe --human", "chitty join eve --bot mine:chatter")
+    short_help="Let participants join.",
+    epilog=_example("chitty join alice", "chitty join alice zoe --human", "chitty join eve --bot mine:chatter"),
 )
 @click.argument("who", metavar="NAME...", nargs=-1, required=True, type=Name(running=False))
 @click.option("--human", is_flag=True, help="It only says what it is told.")
@@ -232,7 +236,7 @@ def join(session: Session, *, who: tuple[str, ...], human: bool, bot: str) -> in
     return _joined(session, membership.join(session.stack(), wishes, _caller()))
 
 
-@cli.command(epilog=_example("chitty leave bob", "chitty leave --all"))
+@cli.command(short_help="Let participants leave.", epilog=_example("chitty leave bob", "chitty leave --all"))
 @click.argument("who", metavar="NAME...", nargs=-1, type=Name(running=False))
 @click.option("--all", "everyone", is_flag=True, help="All participants.")
 @_session
@@ -245,7 +249,7 @@ def leave(session: Session, *, who: tuple[str, ...], everyone: bool) -> int:
     return _left(session, membership.leave(session.stack(), None if everyone else list(who)))
 
 
-@cli.command(epilog=_example("chitty scale 10"))
+@cli.command(short_help="Let N participants run.", epilog=_example("chitty scale 10"))
 @click.argument("number", metavar="N", type=click.IntRange(min=0))
 @_session
 def scale(session: Session, number: int) -> int:
@@ -262,7 +266,11 @@ def scale(session: Session, number: int) -> int:
     return code
 
 
-@cli.command(context_settings={"ignore_unknown_options": True}, epilog=_example('chitty say bob "good morning"'))
+@cli.command(
+    short_help="Speak as a running participant.",
+    context_settings={"ignore_unknown_options": True},
+    epilog=_example('chitty say bob "good morning"'),
+)
 @click.argument("name", type=Name())
 @click.argument("text")
 @_session
@@ -277,7 +285,10 @@ def say(session: Session, name: str, text: str) -> int:
     return DONE
 
 
-@cli.command(epilog=_example("chitty attach alice", "printf 'hello\\nbye\\n' | chitty attach alice"))
+@cli.command(
+    short_help="Sit down at a running participant.",
+    epilog=_example("chitty attach alice", "printf 'hello\\nbye\\n' | chitty attach alice"),
+)
 @click.argument("name", type=Name())
 @_session
 def attach(session: Session, name: str) -> int:
@@ -309,7 +320,10 @@ def chat(session: Session, name: str, server: str | None, log: Path | None) -> i
     return talking.run(name, address, log or Path(f"{name}.log"))
 
 
-@cli.command(epilog=_example("chitty kill bob", "chitty kill server", "chitty kill bob -s TERM"))
+@cli.command(
+    short_help="Crash a process, or send it a signal.",
+    epilog=_example("chitty kill bob", "chitty kill server", "chitty kill bob -s TERM"),
+)
 @click.argument("name", type=Name(server=True))
 @click.option("-s", "--signal", "number", type=Signal(), default="KILL", show_default=True, help="The signal to send.")
 @_session
@@ -341,7 +355,10 @@ def unpause(session: Session, name: str) -> None:
     session.notice(f"{name} goes on" if faults.unpause(session.stack(), name) else f"{name} is not paused")
 
 
-@cli.command(epilog=_example("chitty restart bob", "chitty restart server"))
+@cli.command(
+    short_help="Stop a process, if it runs, and start it.",
+    epilog=_example("chitty restart bob", "chitty restart server"),
+)
 @click.argument("name", type=Name(server=True))
 @click.option("--wait", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds it may take.")
 @_session
@@ -358,7 +375,7 @@ def restart(session: Session, name: str, wait: float) -> int:
 
 
 @cli.command(
-    short_help="Combined logs in order of wall time; alias: tail.",
+    short_help="Print the combined logs; alias: tail.",
     epilog=_example("chitty logs -f", "chitty logs bob server -n 20 --since 5m", "chitty logs --grep hello --json"),
 )
 @click.argument("who", metavar="[NAME...]", nargs=-1, type=Name(server=True))
@@ -390,9 +407,7 @@ def logs(
     return DONE
 
 
-@cli.command(
-    short_help="Who runs, has joined, is paused, left or crashed; alias: ps.", epilog=_example("chitty status")
-)
+@cli.command(short_help="Tell who runs, and how; alias: ps.", epilog=_example("chitty status"))
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @_session
 def status(session: Session, *, as_json: bool) -> int:
@@ -411,7 +426,7 @@ def status(session: Session, *, as_json: bool) -> int:
     return DONE
 
 
-@cli.command(epilog=_example("chitty config > mine.yaml"))
+@cli.command(short_help="Print the settings of the stack.", epilog=_example("chitty config > mine.yaml"))
 @_session
 def config(session: Session) -> int:
     """Print the settings that the stack was started with, or else the default ones."""
@@ -425,7 +440,7 @@ def config(session: Session) -> int:
     return DONE
 
 
-@cli.command(epilog=_example("chitty doctor"))
+@cli.command(short_help="Look for what keeps the stack from working.", epilog=_example("chitty doctor"))
 @_session
 def doctor(session: Session) -> int:
     """Look for what keeps the stack from working, and say what to do."""
@@ -447,11 +462,12 @@ def down(session: Session, *, purge: bool) -> int:
 
 
 @cli.command(
+    short_help="Print the completion script of a shell.",
     epilog=_example(
         'bash: eval "$(chitty completion bash)"',
         'zsh:  eval "$(chitty completion zsh)"',
         "fish: chitty completion fish | source",
-    )
+    ),
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
@@ -474,7 +490,7 @@ def _up(session: Session, request: Any, wait: float | None) -> int:
 
 
 def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
-    """Start, follow, and stop when interrupted; TERM and a hangup interrupt as well, so that no stack is left behind."""
+    """Start, follow, and stop when interrupted, by TERM or a hangup too: no stack is left behind."""
     from chitty.stack import tail
     from chitty.stack.layout import Layout
 

@@ -86,7 +86,9 @@ class Members:
         """
         member = self.find(name)
         if member is None:
-            known = ", ".join(one.name for one in self.participants if not one.left) or "nobody"
+            if any(fold(one.name) == fold(name) for one in self.participants):
+                raise NoSuchParticipant(f"{name} has left: `chitty join {name}` lets it join again")
+            known = ", ".join(one.name for one in self.present()) or "nobody"
             raise NoSuchParticipant(f"no participant is called {name!r}: here are {known}")
         return member
 
