@@ -152,7 +152,8 @@ def _mapping(text: str, source: str) -> dict[str, Any]:
         where = f" at line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error).split("\n")[0]
         raise SettingsError(f"{source} is not YAML{where}: {problem}") from None
-    except (ValueError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # an explicit tag such as `!!timestamp soon` makes PyYAML raise whatever its conversion raises
         raise SettingsError(f"{source} is not usable as YAML: {error}") from None
     if value is None:
         return {}
