@@ -1,5 +1,6 @@
 """Settings: YAML to validated values. Knows no file but the text it is given, and starts nothing."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -10,6 +11,9 @@ from chitty.core.errors import InvalidArgument, SettingsError
 from chitty.core.names import normalise
 
 T = TypeVar("T")
+
+_WHERE = re.compile(r"(.*) - at `(key` in `)?\$([^`]*)`", re.DOTALL)
+"""How msgspec ends its errors: the last such end is its own, whatever the value at fault says."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Size = Annotated[int, msgspec.Meta(ge=0)]
@@ -76,7 +80,7 @@ class Clients(_Section, frozen=True):
             try:
                 normalise(name)
             except InvalidArgument as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(f"roster: {error}") from None
 
 
 class Logs(_Section, frozen=True):
@@ -183,10 +187,10 @@ def convert(value: Any, into: type[T], source: str) -> T:
     try:
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at `$")
-        setting = where.rstrip("`").lstrip(".")
-        at = f"{source}, setting {setting}" if setting else source
-        raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}") from None
+        found = _WHERE.fullmatch(str(error))
+        message, key, where = found.groups() if found else (str(error), None, "")
+        at = f"{source}, setting {where.lstrip('.')}" if where else source
+        raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}{' as a key' if key else ''}") from None
 
 
 def dump(settings: Settings) -> str:
