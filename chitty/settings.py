@@ -8,7 +8,7 @@ import msgspec
 import yaml
 
 from chitty.core.errors import InvalidArgument, SettingsError
-from chitty.core.names import normalise
+from chitty.core.names import check_text, normalise
 
 T = TypeVar("T")
 
@@ -17,8 +17,13 @@ _WHERE = re.compile(r"(.*) - at `(key` in `)?\$([^`]*)`", re.DOTALL)
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Size = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what JSON carries to a participant's process
+
+_C_INT = 2**31 - 1
+"""The largest number that gRPC takes for an option."""
 
 
 class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -30,8 +35,8 @@ class Limits(_Section, frozen=True):
 
     participants: Count
     messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)]
-    request_bytes: Annotated[int, msgspec.Meta(ge=4096)]
-    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024)]
+    request_bytes: Annotated[int, msgspec.Meta(ge=4096, le=_C_INT)]
+    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024, le=_C_INT)]
 
 
 class Window(_Section, frozen=True):
@@ -51,7 +56,7 @@ class Keepalive(_Section, frozen=True):
 class Server(_Section, frozen=True):
     """The service."""
 
-    host: str
+    host: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
     port: Port
     sequencer: Literal["memory"]
     drain: Seconds
@@ -64,9 +69,18 @@ class Bot(_Section, frozen=True):
     """What the bots that come with the service do."""
 
     rate: Annotated[float, msgspec.Meta(gt=0, le=1000)]
-    seed: int | None
+    seed: Seed | None
     phrases: Annotated[list[str], msgspec.Meta(min_length=1)]
     run: str
+
+    def __post_init__(self) -> None:
+        for phrase in self.phrases:
+            try:
+                check_text(phrase)
+            except InvalidArgument as error:
+                raise ValueError(f"phrases: {error}") from None
+        if not re.fullmatch(r"[\w.]+:\w+", self.run):
+            raise ValueError(f"run: {self.run!r} is not of the form package.module:function")
 
 
 class Clients(_Section, frozen=True):
