@@ -3,6 +3,7 @@
 Commands import what they need when they run: most only control, and answer before gRPC could be imported.
 """
 
+import io
 import os
 import select
 import signal
@@ -56,7 +57,7 @@ class Name(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5
 
     name = "name"
 
-    def __init__(self, *, server: bool = False, running: bool = True) -> None:
+    def __init__(self, *, server: bool = False, running: bool = False) -> None:
         self._server = server
         self._running = running
 
@@ -73,8 +74,9 @@ class Name(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5
         """Return the names of the stack that begin so."""
         from chitty.stack import completion
 
-        known = completion.targets if self._server or not self._running else completion.running
-        return [CompletionItem(name) for name in known(_directory(ctx), incomplete)]
+        every = completion.targets if self._server else completion.known
+        source = completion.running if self._running else every
+        return [CompletionItem(name) for name in source(_directory(ctx), incomplete)]
 
 
 class Clients(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
@@ -180,7 +182,7 @@ def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
     epilog=_example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"),
 )
 @click.option("--clients", type=Clients(), help="How many participants, or their names.")
-@click.option("--human", "humans", type=Name(running=False), multiple=True, help="One that only says what it is told.")
+@click.option("--human", "humans", type=Name(), multiple=True, help="One that only says what it is told.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Of the server; 0 picks a free one.")
 @click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
@@ -219,7 +221,7 @@ def up(
     short_help="Let participants join.",
     epilog=_example("chitty join alice", "chitty join alice zoe --human", "chitty join eve --bot mine:chatter"),
 )
-@click.argument("who", metavar="NAME...", nargs=-1, required=True, type=Name(running=False))
+@click.argument("who", metavar="NAME...", nargs=-1, required=True, type=Name())
 @click.option("--human", is_flag=True, help="It only says what it is told.")
 @click.option("--bot", metavar="SPEC", default="", help="Run package.module:function as the bot.")
 @_session
@@ -237,7 +239,7 @@ def join(session: Session, *, who: tuple[str, ...], human: bool, bot: str) -> in
 
 
 @cli.command(short_help="Let participants leave.", epilog=_example("chitty leave bob", "chitty leave --all"))
-@click.argument("who", metavar="NAME...", nargs=-1, type=Name(running=False))
+@click.argument("who", metavar="NAME...", nargs=-1, type=Name())
 @click.option("--all", "everyone", is_flag=True, help="All participants.")
 @_session
 def leave(session: Session, *, who: tuple[str, ...], everyone: bool) -> int:
@@ -271,7 +273,7 @@ def scale(session: Session, number: int) -> int:
     context_settings={"ignore_unknown_options": True},
     epilog=_example('chitty say bob "good morning"'),
 )
-@click.argument("name", type=Name())
+@click.argument("name", type=Name(running=True))
 @click.argument("text")
 @_session
 def say(session: Session, name: str, text: str) -> int:
@@ -289,7 +291,7 @@ def say(session: Session, name: str, text: str) -> int:
     short_help="Sit down at a running participant.",
     epilog=_example("chitty attach alice", "printf 'hello\\nbye\\n' | chitty attach alice"),
 )
-@click.argument("name", type=Name())
+@click.argument("name", type=Name(running=True))
 @_session
 def attach(session: Session, name: str) -> int:
     """Sit down at a running participant: its history first; Ctrl-] lets go."""
@@ -306,7 +308,7 @@ def attach(session: Session, name: str) -> int:
 
 
 @cli.command(epilog=_example("chitty chat zoe", "chitty chat zoe --server 127.0.0.1:5051 --log /tmp/zoe.log"))
-@click.argument("name", type=Name(running=False))
+@click.argument("name", type=Name())
 @click.option("--server", metavar="HOST:PORT", help="Where to join; otherwise the running stack's server.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Its log; otherwise NAME.log here.")
 @_session
@@ -542,7 +544,7 @@ def _print_lines(session: Session, stack: "Stack", batches: Iterable[list["Line"
 
 def _joined(session: Session, outcome: "Outcome") -> int:
     for member in outcome.joined:
-        session.notice(f"{member.name} joined")
+        session.notice(f"{member.name} joined{'' if member.runs else ', and has left by itself'}")
     return _judged(outcome)
 
 
@@ -550,6 +552,8 @@ def _judged(outcome: "Outcome") -> int:
     """Say who has not joined and why, and return the exit code for it."""
     from chitty.stack import waiting
 
+    if outcome.waiting and outcome.members is not None and outcome.members.server.failed:
+        return _fail(f"the server does not serve: {outcome.members.server.failed}")
     for member in outcome.failed + outcome.waiting:
         _fail(waiting.why(member))
     return FAILED if outcome.failed else TIMED_OUT if outcome.waiting else DONE
@@ -561,7 +565,7 @@ def _left(session: Session, left: "Left") -> int:
     for name in left.removed:
         session.notice(f"{name} had ended before: forgotten")
     for name in left.lost:
-        _fail(f"{name} did not leave in good order, and was ended")
+        _fail(f"{name} ended without a receipt of its leave")
     return FAILED if left.lost else DONE
 
 
@@ -627,6 +631,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
     try:
         sys.exit(run())
     except KeyboardInterrupt:

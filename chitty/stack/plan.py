@@ -63,6 +63,7 @@ def base(text: str, plain: Detour) -> str:
     """Return the static base of a stack; a line of it is replaced where the directory's own path will not do."""
     if plain.socket is not None:
         text = text.replace("file=s.sock", f"file={plain.socket}", 1)
+        text = text.replace("unix://s.sock", f"unix://{plain.socket}", 1)
     if plain.link is not None:
         text = text.replace("files=programs/", f"files={plain.link}/programs/", 1)
     return text

@@ -74,6 +74,9 @@ def why(member: Member) -> str:
 def _which(outcome: Outcome, member: Member) -> list[Member]:
     if member.joined:
         return outcome.joined
+    if member.runs:
+        return outcome.waiting
+    if member.reason == "left":  # it came, and went by itself before anybody looked
+        return outcome.joined
     # A program just added is STOPPED for an instant, without an end: it is waited for.
-    over = member.refused or (not member.runs and (member.reason or member.state in {"FATAL", "EXITED", "BACKOFF"}))
-    return outcome.failed if over else outcome.waiting
+    return outcome.failed if member.reason or member.state in {"FATAL", "EXITED", "BACKOFF"} else outcome.waiting
