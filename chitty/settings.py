@@ -207,10 +207,21 @@ def convert(value: Any, into: type[T], source: str) -> T:
         raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}{' as a key' if key else ''}") from None
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes text so that it is read back: PyYAML's other styles fold line breaks that are none to us."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Quote doubly, with escapes, what is not printable."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 def dump(settings: Settings) -> str:
     """Return settings as YAML that `load` reads back to the same."""
-    text: str = yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
-    return text
+    return yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def encode(program: Program | Server) -> str:
