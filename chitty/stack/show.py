@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chitty.journal import Record, escape
-from chitty.stack.style import colour_of, paint
 from chitty.stack.tail import Line
+from chitty.terminal import colour_of, paint
 
 _QUIET = "2"
 _BOLD = "1"
