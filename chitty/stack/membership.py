@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chitty import process, settings
 from chitty.core.errors import AlreadyExists, StackError
 from chitty.settings import Settings
-from chitty.stack import control, plan, source, tail, waiting
+from chitty.stack import control, grace, plan, source, tail, waiting
 from chitty.stack.control import Stack
 from chitty.stack.files import write
 from chitty.stack.layout import slug
@@ -90,7 +90,7 @@ def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, ca
     for wish in wishes:
         old = now.find(wish.name)
         if old is not None:
-            control.stop(stack, [old.slug], plan.STOP_CLIENT)
+            control.stop(stack, [old.slug], grace.CLIENT + grace.REAPED)
             supervisor.multicall([("removeProcessGroup", old.slug)])
             remove_files(stack, old.slug)
         stack.publish_nothing(slug(wish.name))
@@ -144,7 +144,7 @@ def _dismiss(stack: Stack, going: Sequence[Member]) -> Left:
     running = [member for member in going if member.runs]
     for member in running:
         stack.note(member.slug, intent="leave", pid=member.pid)
-    stuck = control.stop(stack, [member.slug for member in running], plan.STOP_CLIENT + 5)
+    stuck = control.stop(stack, [member.slug for member in running], grace.CLIENT + grace.REAPED)
     if stuck:
         raise StackError(f"{', '.join(stuck)} did not end: see `chitty doctor`")
     after = {member.slug: member for member in stack.members().present()} if running else {}

@@ -63,11 +63,11 @@ def sort(now: Members, names: Sequence[str]) -> Outcome:
 
 
 def why(member: Member) -> str:
-    """Return in one line why a participant has not joined."""
+    """Return in one line why a participant is not here."""
     if member.refused:
         return f"{member.name} was refused: {member.refused}"
     if not member.runs:
-        return f"{member.name} did not join: {ended(member)}; see `chitty logs {member.name}`"
+        return f"{member.name} has ended: {ended(member)}; see `chitty logs {member.name}`"
     return f"{member.name} has not joined yet"
 
 
