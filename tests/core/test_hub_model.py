@@ -87,7 +87,7 @@ class Model:
     def join(self, session: str, name: str, number: int, stamped: int) -> Expected:  # noqa: PLR0911 - a table
         stay = self.stay(session)
         if stay is not None and number != stay.number:
-            return Expected("FAILED_PRECONDITION")
+            return Expected("ALREADY_EXISTS")
         if stay is not None:
             same = stay.name.lower() == name.lower()
             return Expected(receipts=[stay.receipt]) if same else Expected("PERMISSION_DENIED")
