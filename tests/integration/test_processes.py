@@ -178,7 +178,7 @@ def test_a_bot_that_returns_leaves(processes):
 
 def test_a_seed_makes_a_bot_say_the_same_again(processes):
     processes.server()
-    plain = {"rate": 200.0, "seed": 7, "phrases": ["a", "b", "c", "d"], "run": ""}
+    plain = {"rate": 200.0, "seed": 7, "phrases": ["a", "b", "c", "d"], "run": "chitty.client.bot:chatter"}
     bot = settings.convert(plain, settings.Bot, "the test")
     for file in ("first", "second"):
         client = processes.client("alice", file, kind="bot", run="chitty.client.bot:chatter", bot=bot)
