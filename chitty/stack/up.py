@@ -164,14 +164,14 @@ def _complete(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     if request.fresh:
         raise AlreadyExists(f"a stack runs in {stack.layout.directory}: `chitty down` before `up --fresh`")
     told = membership.kept(stack)
-    _check_same(request, told)
+    _check_same(request, told, stack.layout.settings)
     now = stack.members()
     asked = wishes(request, told)
     humans = {fold(name) for name in request.humans}
     missing = []
     for wish in asked:
         member = now.find(wish.name)
-        if member is not None and member.runs:
+        if member is not None and member.runs and not member.over:
             if fold(wish.name) in humans and member.kind != "human":
                 raise AlreadyExists(f"{member.name} is here already, as a bot: `chitty leave {member.name}` first")
         else:
@@ -188,13 +188,14 @@ def _as_before(stack: Stack, wish: Wish, slug: str) -> Wish:
     return Wish(wish.name, kind, str(old.get("run", "")))
 
 
-def _check_same(request: Request, told: Settings) -> None:
+def _check_same(request: Request, told: Settings, kept: Path) -> None:
     """Refuse options that the running stack does not have."""
     if request.port is not None and request.port != told.server.port:
         raise AlreadyExists(f"the stack runs with port {told.server.port}, not {request.port}: `chitty down` first")
     if request.config is None:
         return
-    wanted = effective(request)
+    # Laid over what it runs with: a port that was given to the first `up` is no contradiction.
+    wanted = effective(request, kept)
     for section in ("server", "bot", "logs"):
         if getattr(wanted, section) != getattr(told, section):
             raise AlreadyExists(f"the stack runs with other {section} settings: `chitty down` first")

@@ -218,16 +218,16 @@ def test_chat_joins_the_running_stack_without_supervision(running):
 
 
 def test_one_whose_name_a_stranger_has_is_refused_run_once_and_told_why(running):
-    stranger = running.start("chat", "guest", "--log", running.cwd / "guest.log", stdin=subprocess.PIPE)
+    stranger = running.start("chat", "ghost", "--log", running.cwd / "ghost.log", stdin=subprocess.PIPE)
     with stranger:
-        eventually(lambda: "Participant guest joined" in running.layout.log("bob").read_text(), 20)
-        assert "guest was refused: name 'guest' is taken" in running.run("join", "guest", expect=1)
-        refused = running.of("guest")
+        eventually(lambda: "Participant ghost joined" in running.layout.log("bob").read_text(), 20)
+        assert "ghost was refused: name 'ghost' is taken" in running.run("join", "ghost", expect=1)
+        refused = running.of("ghost")
         assert refused["state"] == "EXITED"
-        assert refused["reason"].startswith("refused: name 'guest' is taken")
-        assert running.layout.log("guest").read_text().count(" start ") == 1
+        assert refused["reason"].startswith("refused: name 'ghost' is taken")
+        assert running.layout.log("ghost").read_text().count(" start ") == 1
         stranger.communicate("", timeout=20)
-    assert "guest joined" in running.run("join", "guest")
+    assert "ghost joined" in running.run("join", "ghost")
 
 
 def test_a_bot_of_ones_own_is_found_where_the_command_was_given(running):
