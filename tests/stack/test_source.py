@@ -78,6 +78,41 @@ def test_several_rotations_between_two_looks_lose_nothing(log, open_files):
     assert growing.read() == [f"line {number}" for number in range(9, 30)]
 
 
+def test_what_is_written_to_a_file_just_before_it_is_rotated_is_not_lost(log, open_files, monkeypatch):
+    writer = open_files(Supervisord(log, 0))
+    growing = open_files(Growing(log))
+    writer.write(b"one\n")
+    assert growing.read() == ["one"]
+    behind = growing._is_behind
+
+    def rotated_meanwhile():
+        writer.write(b"two\n")
+        writer.rotate()
+        writer.write(b"three\n")
+        return behind()
+
+    monkeypatch.setattr(growing, "_is_behind", rotated_meanwhile)
+    assert growing.read() == ["two", "three"]
+
+
+def test_a_rotation_between_listing_the_files_and_opening_them_loses_nothing(log, open_files, monkeypatch):
+    writer = open_files(Supervisord(log, 0))
+    for text in (b"one\n", b"two\n", b"three\n"):
+        writer.write(text)
+        writer.rotate()
+    list_files, rotations = source.generations, iter([True])
+
+    def then_rotate(path):
+        found = list_files(path)
+        if next(rotations, False):
+            writer.write(b"four\n")
+            writer.rotate()
+        return found
+
+    monkeypatch.setattr(source, "generations", then_rotate)
+    assert list(source.lines(log)) == ["one", "two", "three", "four"]
+
+
 def test_a_log_that_is_truncated_in_place_is_read_from_its_beginning(log, open_files):
     writer = open_files(Supervisord(log, 16, backups=0))
     growing = open_files(Growing(log))

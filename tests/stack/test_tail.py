@@ -94,6 +94,12 @@ def test_following_puts_late_lines_in_their_place(logs, followed):
     assert [one.file for one in found] == ["carol", "bob"]
 
 
+def test_following_keeps_a_files_own_order_when_its_clock_was_set_back(logs, followed):
+    follower = followed()
+    write(logs, "bob", line(9, "bob", 1), line(2, "bob", 2), line(10, "bob", 3))
+    assert [one.record.fields["n"] for one in follower.rest()] == [1, 2, 3]
+
+
 def test_following_holds_a_line_back_only_shortly_even_if_its_clock_is_ahead(logs, followed):
     follower = followed()
     write(logs, "bob", line(time.time() + 3600, "bob"))
@@ -125,6 +131,24 @@ def test_the_last_lines_and_then_what_comes_without_a_line_twice(logs):
         assert texts(next(batches)) == [line(2, "bob", 2), line(3, "bob", 3)]
         write(logs, "bob", line(4, "bob", 4))
         assert texts(next(batches)) == [line(4, "bob", 4)]
+
+
+def test_a_line_that_comes_between_the_two_looks_is_shown_once(logs, monkeypatch):
+    write(logs, "bob", line(1, "bob", 1))
+    look = tail.last
+
+    def then_look(*arguments):
+        write(logs, "bob", line(2, "bob", 2))
+        return look(*arguments)
+
+    monkeypatch.setattr(tail, "last", then_look)
+    with closing(tail.stream(logs, None, Filter(), 2, lambda: True)) as batches:
+        assert texts(next(batches)) == [line(1, "bob", 1), line(2, "bob", 2)]
+        write(logs, "bob", line(3, "bob", 3))
+        came = []
+        while not came:
+            came = texts(next(batches))
+        assert came == [line(3, "bob", 3)]
 
 
 def test_only_some_are_followed_when_they_are_named(logs, followed):
