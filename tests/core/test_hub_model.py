@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -19,6 +20,8 @@ from chitty.core import steps
 from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Message, Publish, Reason, Receipt
 from chitty.core.hub import Hub, Limits
 from tests.core.replaying import some_commands, written
+
+pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
 
 SESSIONS = ["a", "b", "c", "d"]
 NAMES = ["alice", "ALICE", "bob", "carol"]
