@@ -1,12 +1,22 @@
 import os
 import re
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from chitty.core.errors import StackError
 from chitty.stack import layout
 from chitty.stack.layout import Layout, slug
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    """A folder for what a login needs, of a path short enough for sockets, whatever pytest's own are."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
 
 
 @pytest.mark.parametrize("name", ["bob", "a", "0", "bob-2", "a_b", "a" * 32])
@@ -32,12 +42,11 @@ def test_a_short_directory_needs_no_detour(tmp_path):
     assert layout.detour(tmp_path / "a b%;#") == layout.Detour()
 
 
-def test_a_long_directory_gets_its_socket_in_a_private_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def test_a_long_directory_gets_its_socket_in_a_private_folder(tmp_path, runtime):
     long = tmp_path / ("d" * 99)
     found = layout.detour(long)
     assert found.link is None
-    assert found.socket.parent == tmp_path / "chitty"
+    assert found.socket.parent == runtime / "chitty"
     assert len(os.fsencode(found.socket)) <= layout.MAX_SOCKET_PATH
     assert stat.S_IMODE(found.socket.parent.stat().st_mode) == 0o700
     assert found == layout.detour(long), "each command finds the same"
@@ -50,17 +59,15 @@ def test_a_runtime_folder_of_no_use_is_not_used(runtime, tmp_path, monkeypatch):
     assert str(layout.detour(tmp_path / ("d" * 99)).socket).startswith(f"/tmp/chitty-{os.getuid()}/")
 
 
-def test_a_folder_that_others_can_write_to_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "chitty").mkdir()
-    (tmp_path / "chitty").chmod(0o777)
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path, runtime):
+    (runtime / "chitty").mkdir()
+    (runtime / "chitty").chmod(0o777)
     with pytest.raises(StackError, match="not a folder of yours alone"):
         layout.detour(tmp_path / ("d" * 99))
 
 
-def test_a_folder_that_is_a_link_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "chitty").symlink_to(tmp_path)
+def test_a_folder_that_is_a_link_is_refused(tmp_path, runtime):
+    (runtime / "chitty").symlink_to(runtime)
     with pytest.raises(StackError, match="not a folder of yours alone"):
         layout.detour(tmp_path / ("d" * 99))
 
