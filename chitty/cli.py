@@ -63,7 +63,7 @@ class Name(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name in NFC."""
-        if self._server and names.fold(value) == "server":
+        if self._server and names.fold(value) in {"server", "hub"}:  # the hub is what the logs call it
             return "server"
         try:
             return names.normalise(value)
