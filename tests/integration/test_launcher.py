@@ -141,7 +141,7 @@ def test_what_is_no_line_is_a_usage_error(running, text):
 
 def test_says_of_several_commands_at_once_each_have_their_own_receipt(running):
     with ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(lambda number: running.run("say", "zoe", f"m{number}"), range(6)))
+        said = list(pool.map(lambda _: running.run("say", "zoe", "the same"), range(6)))
     assert len(set(said)) == 6
 
 
