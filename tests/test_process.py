@@ -126,6 +126,10 @@ def test_what_would_break_a_terminal_is_escaped() -> None:
     assert said == [r"\u001b[2J\u202egnp.exe", r"\xff\xfe"]
 
 
+def test_what_is_no_text_can_be_printed_all_the_same() -> None:
+    assert prose_of(log_of(r"print('\ud800'); print('\ud800', file=sys.stderr)")) == [r"\ud800"] * 2
+
+
 def test_a_wrong_call_of_logging_is_complained_of_and_no_more() -> None:
     said = prose_of(log_of("logging.warning('%d messages', 'many'); print('still here')"))
     assert "bad call of logging: TypeError" in said[0]
@@ -150,6 +154,7 @@ def test_steps_are_numbered_through_a_life_among_the_prose() -> None:
         journal.write([steps.End(2, "asked")])
     """
     records = [journal.parse(line) for line in log_of(source) if line]
+    assert None not in records
     assert [(record.event, record.fields.get("n"), record.prose) for record in records if record] == [
         ("start", 1, ""),
         ("", None, "about to join"),
@@ -191,6 +196,10 @@ def test_each_life_begins_with_a_newline_of_its_own() -> None:
     record = journal.parse(lines[1])
     assert record is not None
     assert record.event == "end"
+
+
+def test_a_life_that_says_nothing_began_all_the_same() -> None:
+    assert log_of("os.kill(os.getpid(), signal.SIGKILL)", status=-signal.SIGKILL) == ["", ""]
 
 
 @pytest.mark.parametrize("say", ["log.write([steps.End(2, 'asked')])", "print('hello', flush=True); time.sleep(0.01)"])

@@ -226,6 +226,12 @@ def test_what_is_dumped_is_loaded_again(bot: Bot, host: str, port: int, roster: 
     assert settings.load(settings.dump(told), "dumped") == told
 
 
+def test_what_is_dumped_is_for_people_to_read() -> None:
+    assert "phrases:\n  - gruß\n  - 'no: thanks'\n" in settings.dump(
+        over_default("bot: {phrases: [gruß, 'no: thanks']}")
+    )
+
+
 @given(bots, st.sampled_from(["bot", "human"]), st.lists(st.text(max_size=5)))
 def test_what_is_encoded_for_a_process_is_decoded_there(bot: Bot, kind: str, path: list[str]) -> None:
     told = Program(
