@@ -65,6 +65,11 @@ class Client:
             finally:
                 listening.cancel()
 
+    @property
+    def left(self) -> bool:
+        """Whether it ended in good order."""
+        return self._session is not None and not self._session.gave_up
+
     def publish_ready(self, **facts: object) -> None:
         """Let the launcher know what became of this participant."""
         if self._ready.parent.is_dir():
@@ -147,7 +152,7 @@ def _live(client: Client, logger: logging.Logger) -> int:
     except Exception:
         logger.exception("crashed")
     else:
-        client.publish_ready(joined=False, left=True)
+        client.publish_ready(joined=False, left=client.left)
         return 0
     return 1
 
