@@ -110,10 +110,15 @@ def _load(path: Path) -> Program:
 
 
 async def _until_stopped(client: Client) -> None:
-    """Run a client; SIGTERM and SIGINT cancel what it does, so that it leaves."""
+    """Run a client; the first SIGTERM or SIGINT cancels what it does, so that it leaves. More do not hurry it."""
     running = asyncio.ensure_future(client.run())
+
+    def stop(name: str) -> None:
+        if not running.cancelling():
+            running.cancel(name)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, functools.partial(running.cancel, number.name))
+        asyncio.get_running_loop().add_signal_handler(number, functools.partial(stop, number.name))
     try:
         await running
     except asyncio.CancelledError:
