@@ -20,7 +20,7 @@ class Participant:
         name: what it asks to be called.
         epoch: of the order that it follows, empty before the first response.
         last: sequence of the last event delivered in this stay, 0 before its own join.
-        joining: number of the Join of this stay, 0 outside of one.
+        joining: number of the last Join, 0 before the first.
     """
 
     def __init__(self, incarnation: str, name: str) -> None:
