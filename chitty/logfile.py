@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 _BLOCK = 65536
+_SUPERVISOR = "supervisord"
 _BACKUP = re.compile(r"\.log\.(\d+)")
+
+
+def logs(folder: Path, only: frozenset[str] | None = None) -> list[Path]:
+    """Return the logs of a stack's programs, or of some by their slugs; supervisord's own is none."""
+    found = {path.parent / path.name[: path.name.index(".log")] for path in folder.glob("[!.]*.log*")}
+    return [
+        path.with_name(f"{path.name}.log")
+        for path in sorted(found)
+        if path.name != _SUPERVISOR and (only is None or path.name in only)
+    ]
 
 
 def generations(log: Path) -> list[Path]:
