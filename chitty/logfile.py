@@ -8,10 +8,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _BLOCK = 65536
+_PIECE = 1 << 20
 _SUPERVISOR = "supervisord"
 _BACKUP = re.compile(r"\.log\.(\d+)")
 
@@ -49,6 +51,43 @@ def lines(log: Path) -> Iterator[str]:
                 yield from map(_text, whole)
     if rest:
         yield _text(rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines of a log that follow one another.
+
+    Attributes:
+        file: name of the generation in which the first of them begins.
+        lines: without their ends.
+        whole: False for a last line that has no end; it is alone in its piece.
+    """
+
+    file: str
+    lines: list[str]
+    whole: bool = True
+
+
+def pieces(log: Path) -> Iterator[Piece]:
+    """Yield a log in pieces of bounded size, oldest first; each is of one generation."""
+    rest, began = b"", log.name
+    with ExitStack() as stack:
+        for file in [stack.enter_context(file) for file in _opened(log)]:
+            name = Path(file.name).name
+            while block := file.read(_PIECE):
+                began = began if rest else name
+                end = block.find(b"\n") + 1
+                if rest and end and began != name:
+                    # A line that was cut in two by a rotation belongs to where it begins.
+                    yield Piece(began, [_text(rest + block[:end])])
+                    rest, block, began = b"", block[end:], name
+                whole, newline, last = block.rpartition(b"\n")
+                if newline:
+                    yield Piece(name, _texts(rest + whole))
+                    rest = b""
+                rest += last
+    if rest:
+        yield Piece(began, [_text(rest)], whole=False)
 
 
 def last_lines(log: Path) -> Iterator[str]:
@@ -172,6 +211,10 @@ def _backwards(file: BinaryIO) -> Iterator[bytes]:
         position -= size
         file.seek(position)
         yield file.read(size)
+
+
+def _texts(lines: bytes) -> list[str]:
+    return lines.decode("utf-8", "backslashreplace").split("\n")
 
 
 def _text(line: bytes) -> str:
