@@ -36,6 +36,7 @@ class Says:
         reason: of a leave, a refusal or an end.
         status: of a refusal.
         again: whether a hub repeats a line that it may have written before it crashed.
+        sent: of a delivery, the broadcast that it tells of, once somebody has looked for it.
     """
 
     op: str = ""
@@ -54,6 +55,7 @@ class Says:
     version: str = ""
     format: int = 0
     again: int = 0
+    sent: "Event | None" = None
 
 
 @dataclass(slots=True, eq=False)

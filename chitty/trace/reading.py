@@ -32,7 +32,7 @@ _NEEDED = {
     "refused": ("op", "id", "status", "reason"),
     "end": ("reason",),
 }
-_KNOWN = frozenset(Says.__slots__)
+_KNOWN = frozenset(Says.__slots__) - {"sent"}
 
 
 def read(directory: Path, *, until: str = ALWAYS, alive: Callable[[int], bool] | None = None) -> History:

@@ -1,0 +1,134 @@
+"""The verdict: a directory of logs in, for each property what the logs prove out.
+
+    verdict = check(Path(".chitty"))
+    verdict.judgement, verdict.violations
+
+It reads a log once, from its beginning to its end; what grows is read on from there (`Checker.look`).
+"""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chitty import logfile
+from chitty.trace import check_clocks, check_integrity, check_logs, check_membership, check_order, reading
+from chitty.trace.causality import Causality
+from chitty.trace.evidence import Evidence
+from chitty.trace.history import Event, folder_of
+from chitty.trace.property import Property
+from chitty.trace.reading import ALWAYS, Passage, Reader
+from chitty.trace.verdict import Census, Verdict
+
+_HUB = "server"
+
+
+class Checker:
+    """Judges the logs of a folder, once or as they grow.
+
+    Attributes:
+        properties: in the order of their ids.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._folder = folder_of(directory)
+        self._readers: dict[Path, Reader] = {}
+        self._until = ALWAYS
+        self.evidence = Evidence()
+        self.properties = properties(self.evidence, self._replay)
+
+    def judge(self, until: str = ALWAYS) -> Verdict:
+        """Read all there is up to a wall time, and judge it."""
+        self._until = until
+        for reader in self._in_order():
+            for life, events in reader.passages(until):
+                self.take(life, events)
+        return self.conclude()
+
+    def take(self, *passage: *Passage) -> None:
+        """Judge the next events of one life. Those of hubs must come before those that they caused."""
+        taken = self.evidence.take(*passage)
+        for judge in self.properties:
+            judge.see(taken)
+
+    def conclude(self) -> Verdict:
+        """Judge what only the end can tell, and return the verdict."""
+        for judge in self.properties:
+            judge.conclude()
+        return Verdict([judge.finding() for judge in self.properties], self._census())
+
+    def _in_order(self) -> Iterable[Reader]:
+        """Return the readers of all logs, those of hubs first."""
+        for path in logfile.logs(self._folder):
+            self._readers.setdefault(path, Reader(path))
+        return sorted(self._readers.values(), key=lambda reader: not reader.path.stem.startswith(_HUB))
+
+    def _replay(self) -> list[Event]:
+        return Causality(reading.read(self._directory, until=self._until)).cycle
+
+    def _census(self) -> Census:
+        logs = [reader.log for reader in self._readers.values()]
+        authors = {id_.rpartition(".")[0] for order in self.evidence.orders.values() for id_ in order.receives}
+        return Census(
+            lines=sum(log.lines for log in logs),
+            events=self.evidence.events,
+            processes=len({life.process for life in self.evidence.lives}),
+            headless=sum(log.headless for log in logs),
+            strangers=sum(log.strangers for log in logs),
+            unobserved=len(authors - set(self.evidence.observed)),
+        )
+
+
+def check(directory: Path, *, until: str = ALWAYS) -> Verdict:
+    """Judge the logs of a stack's directory, or of any folder of logs.
+
+    Args:
+        directory: where they are.
+        until: lines with a later wall time are left out: for logs that grow.
+
+    Raises:
+        NotRunning: there is no such directory.
+    """
+    with _undisturbed():
+        return Checker(directory).judge(until)
+
+
+def properties(evidence: Evidence, replay: Callable[[], list[Event]]) -> list[Property]:
+    """Return a judge of each property; `replay` returns a cycle of happens-before, if there is one."""
+    condition = check_clocks.ClockCondition(evidence)
+    return [
+        check_logs.WellFormed(evidence),
+        check_logs.UniqueIds(evidence),
+        check_clocks.Monotone(evidence),
+        condition,
+        check_clocks.ExactRule(evidence),
+        check_clocks.Carried(evidence),
+        check_clocks.Acyclic(evidence, condition, replay),
+        check_integrity.NoCreation(evidence),
+        check_integrity.NoDuplication(evidence),
+        check_integrity.Content(evidence),
+        check_integrity.Validity(evidence),
+        check_order.GapFree(evidence),
+        check_order.TotalOrder(evidence),
+        check_order.Fifo(evidence),
+        check_order.Causal(evidence),
+        check_membership.Agreement(evidence),
+        check_membership.SelfInclusion(evidence),
+        check_membership.Membership(evidence),
+        check_membership.SameView(evidence),
+        check_membership.Announcements(evidence),
+        check_membership.Replicas(evidence),
+    ]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the collector of cycles from walking through millions of events that have none worth it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
