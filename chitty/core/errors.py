@@ -20,6 +20,7 @@ ChittyError
         NoSuchParticipant       the stack has no participant of that name
         AlreadyExists           it exists, with other options
         TimedOut                it did not happen before the deadline
+    Unexpected                  a scenario went otherwise than it says
 """
 
 from typing import ClassVar
@@ -159,3 +160,7 @@ class AlreadyExists(StackError):
 
 class TimedOut(StackError):
     """It did not happen before the deadline."""
+
+
+class Unexpected(ChittyError):
+    """A scenario went otherwise than it says; the text names what was expected and what was found."""
