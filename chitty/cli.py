@@ -19,12 +19,15 @@ from chitty import __version__
 from chitty.core import errors, names
 
 if TYPE_CHECKING:
+    from chitty.lab.demo import Made
+    from chitty.lab.run import Watch
+    from chitty.lab.scenario import Scenario
     from chitty.stack.control import Stack
     from chitty.stack.membership import Caller, Left
     from chitty.stack.tail import Line
     from chitty.stack.waiting import Outcome
 
-DONE, FAILED, USAGE, NOT_RUNNING, NO_SUCH_PARTICIPANT, EXISTS, TIMED_OUT = range(7)
+DONE, FAILED, USAGE, NOT_RUNNING, NO_SUCH_PARTICIPANT, EXISTS, TIMED_OUT, UNKNOWN = range(8)
 INTERRUPTED = 130
 
 _EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
@@ -144,6 +147,8 @@ def _example(*lines: str) -> str:
 
 
 _session = click.make_pass_decorator(Session)
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.group(
@@ -446,6 +451,50 @@ def down(session: Session, *, purge: bool) -> int:
     return _down(session, session.stack(), purge=purge)
 
 
+@cli.command("run", epilog=_example("chitty run crash", "chitty run churn --seed 7 -o churn", "chitty run mine.yaml"))
+@click.argument("file")
+@click.option("--seed", type=click.IntRange(min=0), help="Of what is left to chance: the same seed, the same steps.")
+@click.option("-o", "directory", metavar="DIR", type=_FOLDER, help="Of its stack; otherwise a temporary one.")
+@click.option("--keep", is_flag=True, help="Leave the stack running afterwards.")
+@_session
+def run_scenario(session: Session, *, file: str, seed: int | None, directory: Path | None, keep: bool) -> int:
+    """Play a scenario on a fresh stack, and take that down.
+
+    FILE is YAML, or the name of a scenario that comes with Chitty-Chat, such as demo, churn, crash or slow.
+    """
+    from chitty.lab import run as playing
+    from chitty.lab import scenario
+
+    _forbid_other_stack()
+    found = scenario.read(scenario.find(file))
+    session.notice(found.title)
+    chosen = _seed(session, found, seed)
+    _interruptible()
+    with playing.own_stack(directory, session.notice, keep=keep) as stack:
+        playing.play(stack, found, chosen, _caller(), _steps(session))
+    session.notice("all went as the scenario says")
+    return DONE
+
+
+@cli.command(epilog=_example("chitty demo", "chitty demo -o docs/demo", "chitty demo --seed 7 -o churn"))
+@click.option("-o", "directory", metavar="DIR", type=_FOLDER, default="demo", show_default=True, help="For all of it.")
+@click.option("--seed", type=click.IntRange(min=0), help="Play twenty who come and go by chance instead.")
+@_session
+def demo(session: Session, *, directory: Path, seed: int | None) -> int:
+    """Play the demo, keep its logs, and have them checked, drawn and reported."""
+    from chitty.lab import demo as demonstration
+    from chitty.lab import scenario
+
+    _forbid_other_stack()
+    found = scenario.read(scenario.find("demo" if seed is None else "churn"))
+    _interruptible()
+    session.notice(found.title)
+    demonstration.record(directory, found, seed or 0, _caller(), _steps(session), session.notice)
+    click.echo(f"logs: {directory / 'logs'}")
+    codes = {_told(made) for made in demonstration.produce(directory)}
+    return FAILED if FAILED in codes else max(codes)
+
+
 @cli.command(
     epilog=_example(
         'bash: eval "$(chitty completion bash)"',
@@ -474,12 +523,11 @@ def _up(session: Session, request: Any, wait: float | None) -> int:
 
 
 def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
-    """Start, follow, and stop when interrupted; TERM and a hangup interrupt as well, so that no stack is left behind."""
+    """Start, follow, and stop when interrupted."""
     from chitty.stack import tail
     from chitty.stack.layout import Layout
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    _interruptible()
     folder = Layout.of(session.directory).logs
     follower = tail.Follower(folder, None, tail.Filter(), at_end=True)
     stack = session.stack()
@@ -547,6 +595,41 @@ def _left(session: Session, left: "Left") -> int:
     for name in left.lost:
         _fail(f"{name} did not leave in good order, and was ended")
     return FAILED if left.lost else DONE
+
+
+def _steps(session: Session) -> "Watch":
+    from chitty.lab import progress
+
+    return progress.Silence() if session.quiet else progress.Lines(sys.stderr, colour=session.colours(sys.stderr))
+
+
+def _seed(session: Session, found: "Scenario", seed: int | None) -> int:
+    """Return the seed given, or one by chance that is told, so that the run can be played again."""
+    if not found.by_chance:
+        return 0
+    chosen = int.from_bytes(os.urandom(3)) if seed is None else seed
+    session.notice(f"seed {chosen}: with `--seed {chosen}` the steps are the same")
+    return chosen
+
+
+def _told(made: "Made") -> int:
+    """Say what a stage of a demo made, and return the exit code for it."""
+    codes = {"done": DONE, "absent": DONE, "unknown": UNKNOWN}
+    click.echo(_printable(f"{made.name}: {made.said}"))
+    return codes.get(made.outcome, FAILED)
+
+
+def _forbid_other_stack() -> None:
+    """Refuse -C where it would be ignored."""
+    root = click.get_current_context().find_root()
+    if root.get_parameter_source("directory") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("a scenario has a stack of its own: name its directory with -o, after the command")
+
+
+def _interruptible() -> None:
+    """Let TERM and a hangup interrupt as Ctrl-C does, so that no stack is left behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
 
 
 def _caller() -> "Caller":

@@ -41,7 +41,10 @@ def load(*steps: str, start: str = "up: {humans: [bob, carol]}") -> scenario.Sce
         ("wait: {until: {participants: many}}", "x, step 2 (wait), key until.participants: expected `int"),
         ("wait: {until: {state: {bob: dead}}}", "x, step 2 (wait), key until.state: bob cannot be 'dead'"),
         ("expect: {}", "x, step 2 (expect): nothing is expected"),
-        ("expect: {state: {bob: serving}}", "x, step 2 (expect), key state: bob cannot be 'serving': give one of joined"),
+        (
+            "expect: {state: {bob: serving}}",
+            "x, step 2 (expect), key state: bob cannot be 'serving': give one of joined",
+        ),
         ("expect: {state: {server: joined}}", "x, step 2 (expect), key state: server cannot be 'joined'"),
         ("expect: {state: bob}", "x, step 2 (expect), key state: expected names with a state each"),
         ("expect: {log: {event: send}}", "x, step 2 (expect), key log: object missing required field `process`"),
