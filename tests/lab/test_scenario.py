@@ -1,12 +1,17 @@
 """What a scenario may say, and what is said of one that may not: the step by its number, the key at fault."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from chitty import resources, settings
 from chitty.core.errors import SettingsError
 from chitty.lab import scenario
-from chitty.lab.steps import VERBS, Expect, Join, Kill, Line, Say, Wait
+from chitty.lab.steps import VERBS, Expect, Join, Kill, Line, Say, Wait, Weights
+from chitty.lab.values import SERVER_STATES, STATES
 
+DOCUMENT = Path(__file__).parents[2] / "docs/scenarios.md"
 DEFAULT = settings.text_of(resources.path("conf/chitty.yaml"))
 
 
@@ -182,3 +187,17 @@ def test_the_demo_does_what_the_assignment_asks():
     said = [step for step in found.then if isinstance(step, Say)]
     assert {step.who for step in said} >= set(found.start.names)
     assert {(len(step.text), bool(step.refused)) for step in said} >= {(128, False), (129, True), (0, True)}
+
+
+def test_the_document_tells_of_every_verb_key_state_and_scenario():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for kind in (*VERBS.values(), Line, Weights):
+        for key in kind.__struct_encode_fields__:
+            assert re.search(rf"`{key}[`:]", text), f"{kind.__name__} takes {key}"
+    for word in (*VERBS, *STATES, *SERVER_STATES, *scenario.names()):
+        assert f"`{word}`" in text
+
+
+def test_the_scenario_of_the_document_is_one():
+    (shown,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(scenario.load(shown, "the document", DEFAULT).then) == 4
