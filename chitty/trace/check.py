@@ -7,7 +7,8 @@ It reads a log once, from its beginning to its end; what grows is read on from t
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+import heapq
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from chitty import logfile
 from chitty.trace import check_clocks, check_integrity, check_logs, check_membership, check_order, reading
 from chitty.trace.causality import Causality
 from chitty.trace.evidence import Evidence
-from chitty.trace.history import Event, folder_of
+from chitty.trace.history import Event, Says, folder_of
 from chitty.trace.property import Property
 from chitty.trace.reading import ALWAYS, Passage, Reader
 from chitty.trace.verdict import Census, Verdict
@@ -31,19 +32,22 @@ class Checker:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._folder = folder_of(directory)
         self._readers: dict[Path, Reader] = {}
-        self._until = ALWAYS
+        self._cache: dict[str, Says] = {}
+        self._replay = _Replay(directory)
         self.evidence = Evidence()
         self.properties = properties(self.evidence, self._replay)
 
     def judge(self, until: str = ALWAYS) -> Verdict:
         """Read all there is up to a wall time, and judge it."""
-        self._until = until
-        for reader in self._in_order():
-            for life, events in reader.passages(until):
-                self.take(life, events)
+        self._replay.until = until
+        hubs, others = self._in_order()
+        for reader in hubs:
+            for passage in reader.passages(until):
+                self.take(*passage)
+        for passage in _interleaved([reader.passages(until) for reader in others]):
+            self.take(*passage)
         return self.conclude()
 
     def take(self, *passage: *Passage) -> None:
@@ -58,14 +62,16 @@ class Checker:
             judge.conclude()
         return Verdict([judge.finding() for judge in self.properties], self._census())
 
-    def _in_order(self) -> Iterable[Reader]:
-        """Return the readers of all logs, those of hubs first."""
+    def _in_order(self) -> tuple[list[Reader], list[Reader]]:
+        """Return the readers of all logs, those of hubs apart."""
+        hubs: list[Reader] = []
+        others: list[Reader] = []
         for path in logfile.logs(self._folder):
-            self._readers.setdefault(path, Reader(path))
-        return sorted(self._readers.values(), key=lambda reader: not reader.path.stem.startswith(_HUB))
-
-    def _replay(self) -> list[Event]:
-        return Causality(reading.read(self._directory, until=self._until)).cycle
+            reader = self._readers.get(path)
+            if reader is None:
+                reader = self._readers[path] = Reader(path, self._cache)
+            (hubs if path.stem.startswith(_HUB) else others).append(reader)
+        return hubs, others
 
     def _census(self) -> Census:
         logs = [reader.log for reader in self._readers.values()]
@@ -78,6 +84,17 @@ class Checker:
             strangers=sum(log.strangers for log in logs),
             unobserved=len(authors - set(self.evidence.observed)),
         )
+
+
+class _Replay:
+    """Reads a folder once more, whole, and replays it: what C5 needs where timestamps prove nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.until = ALWAYS
+
+    def __call__(self) -> list[Event]:
+        return Causality(reading.read(self._directory, until=self.until)).cycle
 
 
 def check(directory: Path, *, until: str = ALWAYS) -> Verdict:
@@ -120,6 +137,26 @@ def properties(evidence: Evidence, replay: Callable[[], list[Event]]) -> list[Pr
         check_membership.Announcements(evidence),
         check_membership.Replicas(evidence),
     ]
+
+
+def _interleaved(logs: list[Iterator[Passage]]) -> Iterator[Passage]:
+    """Yield passages of several logs so that the wall time of what was read goes on together.
+
+    So deliveries of one broadcast are read near one another, and parsed once.
+    """
+    waiting: list[tuple[str, int, Passage]] = []
+    for index, log in enumerate(logs):
+        _put_next(waiting, index, log)
+    while waiting:
+        _, index, passage = heapq.heappop(waiting)
+        yield passage
+        _put_next(waiting, index, logs[index])
+
+
+def _put_next(waiting: list[tuple[str, int, Passage]], index: int, log: Iterator[Passage]) -> None:
+    passage = next(log, None)
+    if passage is not None:
+        heapq.heappush(waiting, (passage[1][0].wall, index, passage))
 
 
 @contextmanager

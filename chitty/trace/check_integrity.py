@@ -182,7 +182,7 @@ class Validity(Property):
         for stay, receipts in self._awaited.items():
             for seq in [seq for seq in receipts if stay.delivered(seq)]:
                 del receipts[seq]
-            over = stay.left is not None and stay.ended
+            over = self.evidence.owed_all(stay)
             for seq, receipt in receipts.items():
                 passed = stay.top is not None and seq < stay.top.says.seq
                 if (over or passed) and stay not in self._concluded:
@@ -213,7 +213,9 @@ class Validity(Property):
                 self.breach(f"a broadcast of epoch={says.epoch} seq={says.seq}", "none", event)
         elif says.sent.says.cause != says.id:
             self.breach(f"seq={says.seq} caused by id={says.id}", f"cause={says.sent.says.cause}", says.sent, event)
-        if says.op == "publish":
+        begun = split(stay.join.says.id)[1] if stay.join is not None else 0
+        if says.op == "publish" and split(says.id)[1] > begun:
+            # One of an earlier stay, which was cut off before its receipt, need not have reached its author.
             self._awaited.setdefault(stay, {})[says.seq] = event
 
 

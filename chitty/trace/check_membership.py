@@ -47,12 +47,12 @@ class Agreement(Property):
         last, leave = stay.top.says.seq, stay.left.says.seq
         if last >= leave:
             self.breach(f"nothing from its leave on, which is seq={leave}", f"seq={last}", stay.left, stay.top)
-        elif last < leave - 1 and stay.ended:
+        elif last < leave - 1 and self.evidence.owed_all(stay):
             self.breach(f"everything before its leave, up to seq={leave - 1}", f"seq={last} last", stay.top, stay.left)
         return stay.ended
 
     def _judge_silent(self, stay: Stay) -> bool:
-        if stay.left is None or not stay.ended:
+        if not self.evidence.owed_all(stay):
             return False
         self.breach("its own join at least", "nothing delivered", stay.join, stay.left)
         return True

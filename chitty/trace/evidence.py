@@ -4,11 +4,12 @@ It takes the history passage by passage, keeps what a later passage may need, an
 holds grows with the messages of a run, not with their deliveries. It judges nothing.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chitty.trace.history import Event, Life, Says
+from chitty.trace.history import Event, Fate, Life, Says
 from chitty.trace.reading import key_of
 
 
@@ -76,6 +77,9 @@ class Stay:
             and seq not in self.holes
         )
 
+
+LEFT = "left"
+"""The reason in the `end` of a participant that left in good order."""
 
 _HOLE = 10_000
 """Sequences of one gap that are noted one by one; of a wider one only its first."""
@@ -232,6 +236,18 @@ class Evidence:
         """Return the stays of a life so far."""
         return self._by_life[life]
 
+    def owed_all(self, stay: Stay) -> bool:
+        """Tell whether a stay must have been delivered everything before its leave.
+
+        It asked to leave, has the receipt, and read its stream to the end: it says that it `left`, or lived
+        on; and the hub did not crash under it.
+        """
+        end = stay.life.end
+        if stay.left is None or not stay.ended or (end is not None and end.says.reason != LEFT):
+            return False
+        lives = self.order(stay.left.says.epoch).lives
+        return bool(lives) and lives[-1].fate is not Fate.CRASHED
+
     def all_stays(self) -> Iterable[Stay]:
         """Yield every stay."""
         for stays in self._by_life.values():
@@ -386,6 +402,7 @@ class Evidence:
 _LOCAL = frozenset({"start", "end"})
 
 
+@functools.lru_cache(maxsize=4096)
 def split(id_: str) -> tuple[str, int]:
     """Return incarnation and number of a message id; number 0 when it has none."""
     incarnation, _, number = id_.rpartition(".")
