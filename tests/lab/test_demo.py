@@ -9,7 +9,7 @@ from chitty import resources, settings
 from chitty.core.errors import AlreadyExists, StackError
 from chitty.lab import demo, progress, scenario
 from chitty.lab.demo import Made, Outcome, Stage
-from chitty.lab.steps import Kill, Say
+from chitty.lab.steps import Expect, Kill, Say
 from chitty.stack.membership import Caller
 
 
@@ -109,6 +109,7 @@ def test_on_a_terminal_the_step_being_played_is_seen_and_written_over():
 
 def test_what_a_text_does_to_a_terminal_is_escaped(monkeypatch):
     file = Terminal(tty=False)
-    progress.Lines(file, colour=False).ended(1, Say(who="bob", text="\x1b[31m\n"), 0.0, well=True)
+    for step in (Say(who="bob", text="\x1b[31m\n"), Expect(participants=1, that="\x1b[31m\n")):
+        progress.Lines(file, colour=False).ended(1, step, 0.0, well=True)
     assert "\x1b" not in file.said
-    assert file.said.count("\n") == 1
+    assert file.said.count("\n") == 2

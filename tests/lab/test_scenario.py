@@ -169,8 +169,11 @@ def test_the_scenarios_that_come_along_are_scenarios_and_found_by_name():
     assert scenario.names() == ["churn", "crash", "demo", "slow"]
     for name in scenario.names():
         assert scenario.read(scenario.find(name)).steps(1)
-    with pytest.raises(SettingsError, match="no scenario 'nothing': give a file, or one of churn, crash, demo, slow"):
-        scenario.find("nothing")
+    for name in ("nothing", "chitty", "../conf/demo"):
+        with pytest.raises(
+            SettingsError, match=f"no scenario '{name}': give a file, or one of churn, crash, demo, slow"
+        ):
+            scenario.find(name)
 
 
 def test_a_file_goes_before_a_name(tmp_path, monkeypatch):
