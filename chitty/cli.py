@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chitty.stack.membership import Caller, Left
     from chitty.stack.tail import Line
     from chitty.stack.waiting import Outcome
+    from chitty.trace.verdict import Verdict
 
 DONE, FAILED, USAGE, NOT_RUNNING, NO_SUCH_PARTICIPANT, EXISTS, TIMED_OUT, UNKNOWN = range(8)
 INTERRUPTED = 130
@@ -416,6 +417,38 @@ def status(session: Session, *, as_json: bool) -> int:
     return DONE
 
 
+@cli.command(
+    short_help="Prove from the logs that the run kept its promises.",
+    epilog=_example("chitty check", "chitty check docs/demo --json", "chitty check --watch"),
+)
+@click.argument("where", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--watch", is_flag=True, help="Follow a running stack, and say at once when a property breaks.")
+@_session
+def check(session: Session, *, where: Path | None, as_json: bool, watch: bool) -> int:
+    """Judge a run by its logs alone: those of a stack, running or long gone, or of any folder of log files.
+
+    For each property: held, violated, not exercised, or unknown where evidence is missing. Exit code 0 when all
+    that was exercised held, 1 when something was violated, 7 when that cannot be known.
+    """
+    from chitty import process
+    from chitty.trace import check as checking
+    from chitty.trace import show
+    from chitty.trace.watch import SETTLE, now_less
+
+    folder = where or Path(session.directory)
+    colour = session.colours(sys.stdout)
+    runs = _stack_at(session, folder).supervisor.answers()
+    if watch:
+        verdict = _watched(session, folder, as_json=as_json)
+    elif runs:
+        verdict = checking.check(folder, until=now_less(SETTLE), alive=process.alive)
+    else:
+        verdict = checking.check(folder)
+    click.echo(show.as_json(verdict) if as_json else show.as_text(verdict, colour=colour), color=colour)
+    return {"valid": DONE, "invalid": FAILED, "unknown": UNKNOWN}[verdict.judgement]
+
+
 @cli.command(epilog=_example("chitty config > mine.yaml"))
 @_session
 def config(session: Session) -> int:
@@ -509,6 +542,34 @@ def completion(shell: str) -> int:
     assert found is not None
     click.echo(found(cli, {}, "chitty", "_CHITTY_COMPLETE").source())
     return DONE
+
+
+def _stack_at(session: Session, directory: Path) -> "Stack":
+    from chitty.stack.control import Stack
+    from chitty.stack.layout import Layout
+
+    return Stack(Layout.of(directory), session.notice)
+
+
+def _watched(session: Session, folder: Path, *, as_json: bool) -> "Verdict":
+    """Follow a stack and tell what breaks, until it stops or somebody interrupts; return the last verdict."""
+    from chitty import process
+    from chitty.trace import show
+    from chitty.trace.watch import Watch
+
+    following = Watch(folder, process.alive)
+    stack = _stack_at(session, folder)
+    names_ = {judge.id: judge.name for judge in following.checker.properties}
+    colour = session.colours(sys.stderr if as_json else sys.stdout)
+    session.notice("watching: nothing is said while every property holds; Ctrl-C ends it with the verdict")
+    try:
+        for broken in following.follow(lambda: _reader_stays() and stack.supervisor.answers()):
+            for violation in broken:
+                line = show.breach(violation, names_[violation.property], colour=colour)
+                click.echo(line, err=as_json, color=colour)
+    except KeyboardInterrupt:
+        following.look(to_the_end=False)
+    return following.verdict
 
 
 def _up(session: Session, request: Any, wait: float | None) -> int:

@@ -3,7 +3,7 @@
     verdict = check(Path(".chitty"))
     verdict.judgement, verdict.violations
 
-It reads a log once, from its beginning to its end; what grows is read on from there (`Checker.look`).
+It reads a log once, from its beginning to its end. `chitty.trace.watch` feeds a Checker with what grows.
 """
 
 import gc
@@ -33,21 +33,23 @@ class Checker:
 
     def __init__(self, directory: Path) -> None:
         self._folder = folder_of(directory)
-        self._readers: dict[Path, Reader] = {}
+        self._known: dict[Path, Reader] = {}
         self._cache: dict[str, Says] = {}
         self._replay = _Replay(directory)
         self.evidence = Evidence()
         self.properties = properties(self.evidence, self._replay)
 
-    def judge(self, until: str = ALWAYS) -> Verdict:
-        """Read all there is up to a wall time, and judge it."""
+    def judge(self, until: str = ALWAYS, alive: Callable[[int], bool] | None = None) -> Verdict:
+        """Read all there is up to a wall time, and judge it; `alive` tells of a pid whether it runs."""
         self._replay.until = until
-        hubs, others = self._in_order()
+        hubs, others = self.readers()
         for reader in hubs:
             for passage in reader.passages(until):
                 self.take(*passage)
         for passage in _interleaved([reader.passages(until) for reader in others]):
             self.take(*passage)
+        for life in self.evidence.lives if alive is not None else ():
+            life.runs = life.end is None and life.start is not None and alive(life.start.says.pid)
         return self.conclude()
 
     def take(self, *passage: *Passage) -> None:
@@ -62,19 +64,19 @@ class Checker:
             judge.conclude()
         return Verdict([judge.finding() for judge in self.properties], self._census())
 
-    def _in_order(self) -> tuple[list[Reader], list[Reader]]:
+    def readers(self) -> tuple[list[Reader], list[Reader]]:
         """Return the readers of all logs, those of hubs apart."""
         hubs: list[Reader] = []
         others: list[Reader] = []
         for path in logfile.logs(self._folder):
-            reader = self._readers.get(path)
+            reader = self._known.get(path)
             if reader is None:
-                reader = self._readers[path] = Reader(path, self._cache)
+                reader = self._known[path] = Reader(path, self._cache)
             (hubs if path.stem.startswith(_HUB) else others).append(reader)
         return hubs, others
 
     def _census(self) -> Census:
-        logs = [reader.log for reader in self._readers.values()]
+        logs = [reader.log for reader in self._known.values()]
         authors = {id_.rpartition(".")[0] for order in self.evidence.orders.values() for id_ in order.receives}
         return Census(
             lines=sum(log.lines for log in logs),
@@ -97,18 +99,19 @@ class _Replay:
         return Causality(reading.read(self._directory, until=self.until)).cycle
 
 
-def check(directory: Path, *, until: str = ALWAYS) -> Verdict:
+def check(directory: Path, *, until: str = ALWAYS, alive: Callable[[int], bool] | None = None) -> Verdict:
     """Judge the logs of a stack's directory, or of any folder of logs.
 
     Args:
         directory: where they are.
         until: lines with a later wall time are left out: for logs that grow.
+        alive: tells of a pid whether it runs; without it nobody does.
 
     Raises:
         NotRunning: there is no such directory.
     """
     with _undisturbed():
-        return Checker(directory).judge(until)
+        return Checker(directory).judge(until, alive)
 
 
 def properties(evidence: Evidence, replay: Callable[[], list[Event]]) -> list[Property]:
