@@ -40,6 +40,10 @@ _EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
     (errors.InvalidArgument, USAGE),
 )
 
+# As chitty.trace.diagram.Format and chitty.trace.axis.Axis have them, which only drawing imports.
+_FORMATS = ("svg", "html", "mermaid", "shiviz", "perfetto", "png")
+_AXES = ("lamport", "order", "wall")
+
 _ALIASES = {"tail": "logs", "ps": "status", "stop": "down"}
 
 
@@ -418,6 +422,57 @@ def status(session: Session, *, as_json: bool) -> int:
 
 
 @cli.command(
+    epilog=_example(
+        "chitty diagram -o run.html", "chitty diagram docs/demo --participant bob --from 10 --to 40 > part.svg"
+    )
+)
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("-o", "output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="`-` is stdout.")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), help="Otherwise what the file's ending says; svg.")
+@click.option("--axis", type=click.Choice(_AXES), default="lamport", show_default=True, help="What runs down.")
+@click.option("--from", "first", metavar="L", type=click.IntRange(min=0), help="Lamport time to begin with.")
+@click.option("--to", "last", metavar="L", type=click.IntRange(min=0), help="Lamport time to end with.")
+@click.option("--participant", "who", type=Name(running=False), multiple=True, help="Only this one; may be repeated.")
+@_session
+def diagram(
+    session: Session,
+    *,
+    folder: Path | None,
+    output: Path | None,
+    kind: str | None,
+    axis: str,
+    first: int | None,
+    last: int | None,
+    who: tuple[str, ...],
+) -> int:
+    """Draw a run from its logs: a space-time diagram, or what another program draws.
+
+    DIR is a stack's directory, or any folder of logs; otherwise the stack of -C.
+    """
+    from chitty.trace import diagram as drawing
+    from chitty.trace.axis import Axis
+    from chitty.trace.selection import Wish
+
+    if first is not None and last is not None and first > last:
+        raise click.UsageError(f"--from {first} is later than --to {last}")
+    piped = output is not None and str(output) == "-"
+    named = drawing.format_of(output) if output is not None and not piped and kind is None else drawing.Format.SVG
+    wanted = drawing.Format(kind) if kind is not None else named
+    wish = Wish(first, last, who)
+    made = drawing.draw(folder or Path(session.directory), wanted, Axis(axis), wish, alive=_lives)
+    for warning in made.warnings:
+        session.notice(warning)
+    if output is None and sys.stdout.isatty():
+        output = Path(f"diagram{drawing.ending_of(wanted)}")
+    if output is None or piped:
+        sys.stdout.buffer.write(made.data)
+        return DONE
+    drawing.save(made, output)
+    session.notice(f"drawn: {output}")
+    return DONE
+
+
+@cli.command(
     short_help="Prove from the logs that the run kept its promises.",
     epilog=_example("chitty check", "chitty check docs/demo --json", "chitty check --watch"),
 )
@@ -705,6 +760,14 @@ def _once(found: Sequence[str]) -> list[str]:
 
 def _directory(ctx: click.Context) -> str:
     return str(ctx.find_root().params.get("directory") or os.environ.get("CHITTY_DIR") or ".chitty")
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process of Chitty-Chat has this pid now; pids are used again by others."""
+    try:
+        return b"chitty" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _reader_stays() -> bool:
