@@ -51,12 +51,14 @@ class Stage:
         function: what makes it, as `module:function`; imported when it is its turn.
         make: is given that function and the directory of the run, and may raise a ChittyError.
         extra: of the package, which has what the function needs.
+        file: that it makes; an earlier one is removed, for it is of another run.
     """
 
     name: str
     function: str
     make: Callable[[Any, Path], tuple[Outcome, str]]
     extra: str = ""
+    file: str = ""
 
 
 def record(
@@ -119,6 +121,9 @@ def _keep(layout: Layout, directory: Path, scenario: Scenario, seed: int) -> Non
     logs = directory / "logs"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
+    for stage in STAGES:
+        if stage.file:
+            (directory / stage.file).unlink(missing_ok=True)
     text = Path(scenario.source).read_text(encoding="utf-8")
     played = f"# Played by Chitty-Chat {__version__}{f' with --seed {seed}' if scenario.by_chance else ''}.\n"
     (directory / _MARK).write_text(played + text, encoding="utf-8")
@@ -143,19 +148,20 @@ def _check(check: Callable[[Path], Any], directory: Path) -> tuple[Outcome, str]
     return outcomes[str(verdict.judgement)], f"{verdict.judgement}, {verdict.census.events} events; {counts}"
 
 
-def _writing(file: str) -> Callable[[Any, Path], tuple[Outcome, str]]:
+def _file(name: str, function: str, file: str, extra: str = "") -> Stage:
+    """Return a stage whose function is `write(directory, file)`."""
+
     def make(write: Callable[[Path, Path], Any], directory: Path) -> tuple[Outcome, str]:
         write(directory, directory / file)
         return Outcome.DONE, f"made {directory / file}"
 
-    return make
+    return Stage(name, function, make, extra, file)
 
 
 STAGES: tuple[Stage, ...] = (
     Stage("check", "chitty.trace.check:check", _check),
-    # `write(directory, file)` of these makes the file of a run; what is not there is told to be absent.
-    Stage("diagram", "chitty.trace.diagram:write", _writing("diagram.svg")),
-    Stage("diagram", "chitty.trace.diagram:write", _writing("diagram.html")),
-    Stage("report", "chitty.trace.report:write", _writing("report.pdf"), "report"),
+    _file("diagram", "chitty.trace.diagram:write", "diagram.svg"),
+    _file("diagram", "chitty.trace.diagram:write", "diagram.html"),
+    _file("report", "chitty.trace.report:write", "report.pdf", "report"),
 )
-"""What is made of every demo, in this order. This is the place to add to."""
+"""What is made of every demo, in this order; what is not there is told to be absent. This is the place to add to."""

@@ -106,8 +106,10 @@ def test_the_demo_leaves_its_evidence_and_nothing_else(lab):
     assert hub[-1].event == "end"
 
     (kept / "logs/stranger.log").write_text("of another run")
+    (kept / "report.pdf").write_text("of another run")
     assert lab.run("-q", "demo", "-o", "evidence") == (code, out, "")
     assert {path.name for path in (kept / "logs").iterdir()} == logs, "remade whole"
+    assert not (kept / "report.pdf").exists() or (kept / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_seed_makes_the_same_churn_and_it_comes_true(lab):
