@@ -20,6 +20,7 @@ ChittyError
         NoSuchParticipant       the stack has no participant of that name
         AlreadyExists           it exists, with other options
         TimedOut                it did not happen before the deadline
+    NotInstalled                it needs a package that is an extra
     Unexpected                  a scenario went otherwise than it says
 """
 
@@ -160,6 +161,10 @@ class AlreadyExists(StackError):
 
 class TimedOut(StackError):
     """It did not happen before the deadline."""
+
+
+class NotInstalled(ChittyError):
+    """It needs a package that comes with an extra; the text says how to install it."""
 
 
 class Unexpected(ChittyError):
