@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -497,11 +498,65 @@ def check(session: Session, *, where: Path | None, as_json: bool, watch: bool) -
     if watch:
         verdict = _watched(session, folder, as_json=as_json)
     elif runs:
-        verdict = checking.check(folder, until=now_less(SETTLE), alive=process.alive)
+        until = now_less(0)
+        time.sleep(SETTLE)  # what was written by then is in the logs by now
+        verdict = checking.check(folder, until=until, alive=process.alive)
     else:
         verdict = checking.check(folder)
     click.echo(show.as_json(verdict) if as_json else show.as_text(verdict, colour=colour), color=colour)
     return {"valid": DONE, "invalid": FAILED, "unknown": UNKNOWN}[verdict.judgement]
+
+
+@cli.command(
+    short_help="Typeset a run as a PDF, with its logs as evidence.",
+    epilog=_example("chitty report", "chitty report docs/demo -o demo.pdf --author Ada --author Ben"),
+)
+@click.argument("where", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    default="report.pdf",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="PDF.",
+)
+@click.option("--title", default="Chitty-Chat", show_default=True, help="On the first page.")
+@click.option("--author", "authors", multiple=True, help="On the first page; may be repeated.")
+@click.option("--repo", metavar="URL", default="", help="Where the source code is.")
+@click.option("--fonts", metavar="DIR", type=_FOLDER, help="Fonts for scripts that the built-in ones have not.")
+@_session
+def report(
+    session: Session,
+    *,
+    where: Path | None,
+    output: Path,
+    title: str,
+    authors: tuple[str, ...],
+    repo: str,
+    fonts: Path | None,
+) -> int:
+    """Typeset a report on a run: design, traced calls, verdict, requirements, and all its logs.
+
+    DIR is a stack's directory, or any folder of logs; otherwise the stack of -C. The same logs give the same bytes.
+    Needs typst: pip install 'chitty-chat[report]'.
+    """
+    from chitty import process
+    from chitty.trace import report as reporting
+    from chitty.trace.watch import SETTLE, now_less
+
+    folder = where or Path(session.directory)
+    cover = reporting.Cover(title, authors, repo)
+    if _stack_at(session, folder).supervisor.answers():
+        until = now_less(0)
+        time.sleep(SETTLE)  # what was written by then is in the logs by now
+        made = reporting.write(folder, output, cover, until=until, alive=process.alive, fonts=fonts)
+    else:
+        made = reporting.write(folder, output, cover, fonts=fonts)
+    for warning in made.warnings:
+        session.notice(warning)
+    session.notice(f"typeset: {output}")
+    return DONE
 
 
 @cli.command(epilog=_example("chitty config > mine.yaml"))

@@ -61,6 +61,7 @@ class Checker:
     def conclude(self) -> Verdict:
         """Judge what only the end can tell, and return the verdict."""
         for judge in self.properties:
+            judge.missing_now.clear()
             judge.conclude()
         return Verdict([judge.finding() for judge in self.properties], self._census())
 

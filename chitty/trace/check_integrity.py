@@ -41,7 +41,7 @@ class NoCreation(Property):
                 continue
             why = self.evidence.lacks_send(event.says.id)
             if why:
-                self.lack(why)
+                self.lack_now(why)
                 continue
             self._unsent.add(key)
             start = self.evidence.observed[incarnation].start

@@ -46,9 +46,9 @@ class WellFormed(Property):
                 )
             self._broken[life] = len(life.broken)
         if not self.evidence.lives:
-            self.lack("there is no event in the logs")
+            self.lack_now("there is no event in the logs")
         elif not any(life.is_hub for life in self.evidence.lives):
-            self.lack("there is no log of a hub")
+            self.lack_now("there is no log of a hub")
 
     def _begin(self, life: Life, first: Event) -> int:
         """Return the number before the first event's, as far as the beginning may be missing."""

@@ -84,8 +84,8 @@ class _ByAuthor(Property):
         self._fallen: dict[Stay, list[Event]] = {}
 
     def note(self, run: Run) -> None:
-        """Keep the deliveries of a run whose sequences fall."""
-        if run.falls:
+        """Keep the deliveries of a run in which a sequence falls, or may still fall into a hole."""
+        if run.falls or run.jumps:
             self._fallen.setdefault(run.stay, []).extend(run.deliveries)
 
     def conclude(self) -> None:

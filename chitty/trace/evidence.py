@@ -94,6 +94,7 @@ class Run:
         repeats: a delivery, and the highest one before it, which shows that it is a second one.
         strays: deliveries of another epoch than the stay's.
         begins: whether the stay's first delivery is in it.
+        jumps: whether sequences are passed over in it.
     """
 
     stay: Stay
@@ -102,6 +103,7 @@ class Run:
     repeats: list[tuple[Event, Event]] = field(default_factory=list)
     strays: list[Event] = field(default_factory=list)
     begins: bool = False
+    jumps: bool = False
 
     def walk(self) -> None:
         """Follow the sequences, and note in the stay and here where they are not one after the other."""
@@ -132,6 +134,7 @@ class Run:
         if seq > top.says.seq:
             missed = range(top.says.seq + 1, seq)
             stay.holes.update(dict.fromkeys(missed[: _HOLE if len(missed) <= _HOLE else 1], (top, event)))
+            self.jumps = self.jumps or bool(missed)
             stay.top = event
         elif stay.holes.pop(seq, None) is not None or seq < stay.first.says.seq:
             self.falls.append((event, top))

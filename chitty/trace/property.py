@@ -26,6 +26,7 @@ class Property:
         self.broken = 0
         self.violations: list[Violation] = []
         self.missing: dict[str, None] = {}
+        self.missing_now: dict[str, None] = {}
 
     def see(self, passage: Passage) -> None:
         """Judge what a passage brings."""
@@ -45,14 +46,17 @@ class Property:
         """Note that evidence is missing without which the property cannot be judged everywhere."""
         self.missing.setdefault(why)
 
+    def lack_now(self, why: str) -> None:
+        """Note in `conclude` that evidence is missing so far; it may come."""
+        self.missing_now.setdefault(why)
+
     def finding(self) -> Finding:
         """Return what was found so far."""
         if self.broken:
             status = Status.VIOLATED
-        elif self.missing:
+        elif self.missing or self.missing_now:
             status = Status.UNKNOWN
         else:
             status = Status.HELD if self.cases else Status.NOT_EXERCISED
-        return Finding(
-            self.id, self.name, self.sentence, status, self.cases, self.broken, self.violations, list(self.missing)
-        )
+        missing = list(self.missing | self.missing_now)
+        return Finding(self.id, self.name, self.sentence, status, self.cases, self.broken, self.violations, missing)

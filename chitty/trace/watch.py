@@ -8,7 +8,7 @@ from chitty import journal, logfile
 from chitty.logfile import Growing, Piece
 from chitty.trace.check import Checker
 from chitty.trace.history import Life
-from chitty.trace.reading import Reader
+from chitty.trace.reading import ALWAYS, Reader
 from chitty.trace.verdict import Verdict, Violation
 
 SETTLE = 1.0
@@ -46,7 +46,7 @@ class Watch:
 
     def look(self, *, to_the_end: bool = False) -> list[Violation]:
         """Judge what has been written since the last look, and return the breaches not told before."""
-        until = now_less(0 if to_the_end else SETTLE)
+        until = ALWAYS if to_the_end else now_less(SETTLE)
         hubs, others = self.checker.readers()
         for reader in (*hubs, *others):
             for life, events in reader.take(self._news(reader), until):
