@@ -38,7 +38,6 @@ ENDINGS = {
     ".mmd": Format.MERMAID,
     ".mermaid": Format.MERMAID,
     ".shiviz": Format.SHIVIZ,
-    ".log": Format.SHIVIZ,
     ".json": Format.PERFETTO,
     ".png": Format.PNG,
 }

@@ -19,7 +19,8 @@ JOIN, PUBLISH, LEAVE, WRONG = "#00805c", "#0a4a94", "#e09200", "#d4002a"
 _OPS = {"join": JOIN, "publish": PUBLISH, "leave": LEAVE}
 _FONT = "system-ui, 'Noto Sans', 'DejaVu Sans', 'Helvetica Neue', Arial, 'Noto Color Emoji', sans-serif"
 _NAME_LINE = 16
-_NOTES = 24.0
+_LINE = 17.0
+_BOLD = 1.08
 _LEGEND_LINE = 22.0
 _MARGIN = 16.0
 _LEAST_WIDTH = 520.0
@@ -58,7 +59,7 @@ STYLE = f"""
 .chitty .tear {{ fill: none; stroke: #b3bac6; stroke-dasharray: 2 3; }}
 .chitty .quiet {{ fill: #6b7280; }}
 .chitty .ring {{ fill: none; stroke: {WRONG}; stroke-width: 2px; }}
-.chitty .breach {{ fill: {WRONG}; font-weight: 600; }}
+.chitty .breach, .chitty .e .broken {{ fill: {WRONG}; font-weight: 600; }}
 .chitty .paper {{ fill: {PAPER}; stroke: none; }}
 """
 
@@ -114,22 +115,25 @@ _RARE = {
 def render(diagram: Diagram) -> str:
     """Return the whole diagram as one SVG document."""
     width = max(diagram.width, _LEAST_WIDTH)
+    room = width - 2 * _MARGIN
+    notes = words.paragraph("  ·  ".join(diagram.notes), room, TEXT)
     legend, rows = legend_of(diagram, width)
-    top = _NOTES + rows * _LEGEND_LINE + 6
-    breaches = list(_breaches(diagram, top + diagram.head + diagram.height + 8))
-    height = top + diagram.head + diagram.height + 12 + len(breaches) * 18
-    notes = "  ·  ".join(diagram.notes)
+    above = 8 + len(notes) * _LINE
+    top = above + rows * _LEGEND_LINE + 6
+    breaches = [line for told in _breaches(diagram) for line in words.paragraph(told, room, TEXT * _BOLD)]
+    below = top + diagram.head + diagram.height + 8
+    height = below + len(breaches) * _LINE + 12
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chitty" {_sized(width, height)}>',
-        f"<title>Space-time diagram: {text(notes)}</title><style>{STYLE}</style>{DEFS}",
+        f"<title>Space-time diagram: {text(' '.join(notes))}</title><style>{STYLE}</style>{DEFS}",
         f'<path class="paper" d="M0 0H{width:g}V{height:g}H0Z"/>',
-        *_notes(diagram.notes, width),
-        f'<g transform="translate(0 {_NOTES:g})">{legend}</g>',
+        *_lines(notes, "quiet", 0),
+        f'<g transform="translate(0 {above:g})">{legend}</g>',
         f'<g transform="translate({(width - diagram.width) / 2:g} {top:g})">{head(diagram)}',
         f'<g transform="translate(0 {diagram.head:g})">',
         *body(diagram),
         "</g></g>",
-        *breaches,
+        *_lines(breaches, "breach", below),
         "</svg>\n",
     ]
     return "\n".join(parts)
@@ -205,19 +209,14 @@ def _sized(width: float, height: float) -> str:
     return f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
 
 
-def _notes(notes: Iterable[str], width: float) -> Iterator[str]:
-    told = "  ·  ".join(notes)
-    room = width - 2 * _MARGIN
-    shown = words.shorten(told, room, TEXT)
-    yield f'<text class="quiet" x="{_MARGIN:g}" y="16"><title>{text(told)}</title>{text(shown)}</text>'
+def _lines(lines: Iterable[str], kind: str, top: float) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        yield f'<text class="{kind}" x="{_MARGIN:g}" y="{_n(top + number * _LINE)}">{text(line)}</text>'
 
 
-def _breaches(diagram: Diagram, top: float) -> Iterator[str]:
-    for number, breach in enumerate(diagram.breaches, 1):
-        told = f"{number}  {breach.property}: {words.safe(breach.message)} ({', '.join(breach.places)})"
-        shown = words.shorten(told, max(diagram.width, _LEAST_WIDTH) - 2 * _MARGIN, TEXT)
-        y = top + number * 18
-        yield f'<text class="breach" x="{_MARGIN:g}" y="{_n(y)}"><title>{text(told)}</title>{text(shown)}</text>'
+def _breaches(diagram: Diagram) -> Iterator[str]:
+    for breach in diagram.breaches:
+        yield f"{breach.property} violated: {words.safe(breach.message)} ({', '.join(breach.places)})"
 
 
 def _idle(diagram: Diagram, y: float, told: str, right: float) -> str:
@@ -303,22 +302,25 @@ def _dot(diagram: Diagram, dot: Dot) -> str:
         sign = f"#{dot.shape}"
     else:
         sign = f"#{kind}-{'filled' if dot.shape in {'send', 'broadcast', 'detect'} else 'hollow'}"
-    x, anchor = (10, "start") if dot.side > 0 else (-10, "end")
+    away = 14 if dot.breaches else 10
+    x, anchor = (away, "start") if dot.side > 0 else (-away, "end")
     y = 1 if lane.side == 0 else 4
     ring = '<circle class="ring" r="9.5"/>' if dot.breaches else ""
     return (
         f'<g id="e{dot.id}" class="e {colour}" data-lane="{dot.lane}" data-y="{_n(dot.y)}"'
         f' transform="translate({_n(lane.x)} {_n(dot.y)})"><title>{text(dot.title)}</title>{ring}<use href="{sign}"/>'
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_label(dot)}</text></g>'
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_label(diagram, dot)}</text></g>'
     )
 
 
-def _label(dot: Dot) -> str:
-    stamp = f'<tspan class="n">{dot.stamp}</tspan>'
-    if not dot.label:
-        return stamp
-    said = f'<tspan class="w">{text(words.isolated(dot.label))}</tspan>'
-    return f"{stamp}  {said}" if dot.side > 0 else f"{said}  {stamp}"
+def _label(diagram: Diagram, dot: Dot) -> str:
+    parts = [f'<tspan class="n">{dot.stamp}</tspan>']
+    if dot.breaches:
+        broken = dict.fromkeys(diagram.breaches[number - 1].property for number in dot.breaches)
+        parts.append(f'<tspan class="broken">{text(" ".join(broken))}</tspan>')
+    if dot.label:
+        parts.append(f'<tspan class="w">{text(words.isolated(dot.label))}</tspan>')
+    return "  ".join(parts if dot.side > 0 else reversed(parts))
 
 
 def _x(diagram: Diagram, lane: int) -> str:

@@ -59,6 +59,18 @@ def wrap(name: str, room: float, size: float) -> list[str]:
     return lines
 
 
+def paragraph(text: str, room: float, size: float) -> list[str]:
+    """Return a text as lines that break between words where they can: nothing of it is cut."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and width(longer, size) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [part for line in lines for part in wrap(line, room, size)]
+
+
 def label(event: Event) -> str:
     """Return what an event is, in a few words."""
     says = event.says

@@ -112,16 +112,18 @@ body.addEventListener("click", (event) => {
   const id = idOf(event.target);
   if (id >= 0) focus(id); else if (document.activeElement) document.activeElement.blur();
 });
-body.addEventListener("focusin", (event) => {
+// Not on the SVG itself: Chromium would make it a stop of Tab of its own.
+paper.addEventListener("focusin", (event) => {
   focused = idOf(event.target);
+  if (focused < 0) return;
   stop.setAttribute("tabindex", "-1");
   stop = dots[focused];
   stop.setAttribute("tabindex", "0");  // the drawing is one stop of Tab; arrows go about in it
   history.replaceState(null, "", "#e=" + focused);
   light(focused);
 });
-body.addEventListener("focusout", () => { focused = -1; relight(); });
-body.addEventListener("keydown", (event) => {
+paper.addEventListener("focusout", () => { focused = -1; relight(); });
+paper.addEventListener("keydown", (event) => {
   const id = idOf(event.target);
   if (id < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
   const own = lives.get(events[id][LIFE]), at = own.indexOf(id);
