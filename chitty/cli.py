@@ -678,7 +678,9 @@ def _watched(session: Session, folder: Path, *, as_json: bool) -> "Verdict":
                 line = show.breach(violation, names_[violation.property], colour=colour)
                 click.echo(line, err=as_json, color=colour)
     except KeyboardInterrupt:
-        following.look(to_the_end=False)
+        following.look()
+    finally:
+        following.close()
     return following.verdict
 
 

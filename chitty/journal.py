@@ -32,6 +32,7 @@ PROSE = "-"
 
 _NUMBERS = frozenset({"lamport", "n", "stamped", "seq", "members", "pid", "format", "again"})
 
+_HEAD_PARTS = 6
 _WALL = len("2026-11-23T03:11:50.123456Z")
 
 # C0, DEL and C1; line and paragraph separators; marks, embeddings, overrides and isolates of direction;
@@ -119,20 +120,25 @@ def entry(line: str) -> tuple[str, str, str, str, int, int, str] | None:
     head. The rest is for `fields`. It exists because logs have millions of lines; `parse` is the reference.
     """
     parts = line.split(" ", 6)
-    try:
-        wall, level, process, event, lamport, n = parts[:6]
-        if event not in EVENTS or lamport[:8] != "lamport=" or n[:2] != "n=" or not _is_second(wall[:20]):
-            return None
-        if len(wall) != _WALL or not level.isalpha():
-            return None
-        return wall, level, process, event, int(lamport[8:]), int(n[2:]), parts[6] if len(parts) > 6 else ""  # noqa: PLR2004
-    except ValueError:
+    if len(parts) < _HEAD_PARTS or parts[3] not in EVENTS:
         return None
+    wall, level, process, event, lamport, n = parts[:6]
+    if lamport[:8] != "lamport=" or n[:2] != "n=" or not (_is_second(wall[:20]) and _are_words(level, process)):
+        return None
+    time, number, fraction = lamport[8:], n[2:], wall[20:26]
+    if len(wall) != _WALL or wall[26] != "Z" or not (time.isdecimal() and number.isdecimal() and fraction.isdecimal()):
+        return None
+    return wall, level, process, event, int(time), int(number), parts[6] if len(parts) > _HEAD_PARTS else ""
 
 
 @functools.lru_cache(maxsize=64)
 def _is_second(text: str) -> bool:
     return re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.", text) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def _are_words(level: str, process: str) -> bool:
+    return re.fullmatch(r"[A-Z]+ \S+", f"{level} {process}") is not None
 
 
 def fields(rest: str) -> dict[str, str | int] | None:

@@ -79,7 +79,7 @@ def pieces(log: Path) -> Iterator[Piece]:
                 end = block.find(b"\n") + 1
                 if rest and end and began != name:
                     # A line that was cut in two by a rotation belongs to where it begins.
-                    yield Piece(began, [_text(rest + block[:end])])
+                    yield Piece(began, [_text(rest + block[: end - 1])])
                     rest, block, began = b"", block[end:], name
                 whole, newline, last = block.rpartition(b"\n")
                 if newline:
@@ -106,12 +106,17 @@ class Growing:
     """A log that is being written: each `read` returns the lines that came since the last one.
 
     Lines are whole ones only, across rotations, truncation, removal and a new beginning.
+
+    Attributes:
+        turns: how many lines had been read where each later file began.
     """
 
     def __init__(self, log: Path, *, at_end: bool = False) -> None:
         self._log = log
         self._file: BinaryIO | None = None
         self._rest = b""
+        self._lines = 0
+        self.turns: list[int] = []
         if at_end and log.exists():
             self._file = log.open("rb")
             _seek_last_line(self._file)
@@ -123,12 +128,15 @@ class Growing:
             # Once more: supervisord wrote to the old file until it renamed it.
             written += self._available()
             for file in self._following():
+                if self._file is not None:
+                    self.turns.append(self._lines + self._rest.count(b"\n") + written.count(b"\n"))
                 self.close()
                 self._file = file
                 written += self._available()
         if not written:
             return []
         *whole, self._rest = (self._rest + written).split(b"\n")
+        self._lines += len(whole)
         return [_text(line) for line in whole]
 
     def close(self) -> None:

@@ -46,10 +46,12 @@ class Checker:
         for reader in hubs:
             for passage in reader.passages(until):
                 self.take(*passage)
+        if alive is not None:
+            self.note_who_runs(alive)
         for passage in _interleaved([reader.passages(until) for reader in others]):
             self.take(*passage)
-        for life in self.evidence.lives if alive is not None else ():
-            life.runs = life.end is None and life.start is not None and alive(life.start.says.pid)
+        if alive is not None:
+            self.note_who_runs(alive)
         return self.conclude()
 
     def take(self, *passage: *Passage) -> None:
@@ -57,6 +59,13 @@ class Checker:
         taken = self.evidence.take(*passage)
         for judge in self.properties:
             judge.see(taken)
+
+    def note_who_runs(self, alive: Callable[[int], bool]) -> None:
+        """Ask of the last life of each process whether it runs."""
+        for process in [reader.process for reader in self._known.values()]:
+            if process is not None and process.lives:
+                life = process.lives[-1]
+                life.runs = life.end is None and life.start is not None and alive(life.start.says.pid)
 
     def conclude(self) -> Verdict:
         """Judge what only the end can tell, and return the verdict."""

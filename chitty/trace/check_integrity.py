@@ -213,8 +213,7 @@ class Validity(Property):
                 self.breach(f"a broadcast of epoch={says.epoch} seq={says.seq}", "none", event)
         elif says.sent.says.cause != says.id:
             self.breach(f"seq={says.seq} caused by id={says.id}", f"cause={says.sent.says.cause}", says.sent, event)
-        begun = split(stay.join.says.id)[1] if stay.join is not None else 0
-        if says.op == "publish" and split(says.id)[1] > begun:
+        if says.op == "publish" and stay.join is not None and split(says.id)[1] > split(stay.join.says.id)[1]:
             # One of an earlier stay, which was cut off before its receipt, need not have reached its author.
             self._awaited.setdefault(stay, {})[says.seq] = event
 

@@ -143,10 +143,10 @@ class SameView(Property):
     def _count(self, run: Run, event: Event, broadcast: Event) -> None:
         self.cases += 1
         stay, says = run.stay, event.says
-        if event is stay.first:
+        if stay not in self._views:
             self._views[stay] = broadcast.says.members
             return
-        view = self._views.get(stay, 0) + (1 if says.op == "join" else -1)
+        view = self._views[stay] + (1 if says.op == "join" else -1)
         self._views[stay] = broadcast.says.members  # so that one breach is told once
         if view != broadcast.says.members:
             self.breach(

@@ -82,17 +82,28 @@ class _ByAuthor(Property):
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(evidence)
         self._fallen: dict[Stay, list[Event]] = {}
+        self._fresh: set[Stay] = set()
+        self._told: set[Event] = set()
 
     def note(self, run: Run) -> None:
         """Keep the deliveries of a run in which a sequence falls, or may still fall into a hole."""
         if run.falls or run.jumps:
             self._fallen.setdefault(run.stay, []).extend(run.deliveries)
+            self._fresh.add(run.stay)
 
     def conclude(self) -> None:
         """Judge what was kept, when the broadcasts of all are known."""
-        for deliveries in self._fallen.values():
-            self.judge(deliveries)
-        self._fallen.clear()
+        for stay in self._fresh:
+            self.judge(self._fallen[stay])
+            if not stay.holes:
+                del self._fallen[stay]
+        self._fresh.clear()
+
+    def late(self, expected: str, event: Event, because: Event | None) -> None:
+        """Note a delivery that came after what it should have come before, once."""
+        if event not in self._told:
+            self._told.add(event)
+            self.breach(expected, "after it", because, event)
 
     def judge(self, deliveries: list[Event]) -> None:
         """Judge deliveries of one stay in the order in which they came."""
@@ -134,9 +145,7 @@ class Fifo(_ByAuthor):
             incarnation, number = split(event.says.sent.says.cause)
             before = last.get(incarnation)
             if before is not None and number < before[0]:
-                self.breach(
-                    f"number {number} of {event.says.participant} before {before[0]}", "after it", before[1], event
-                )
+                self.late(f"number {number} of {event.says.participant} before {before[0]}", event, before[1])
             last[incarnation] = number, event
 
 
@@ -171,9 +180,7 @@ class Causal(_ByAuthor):
         known, because = 0, None
         for event in deliveries:
             if event.says.seq <= known:
-                self.breach(
-                    f"seq={event.says.seq} before a message whose author had it already", "after it", because, event
-                )
+                self.late(f"seq={event.says.seq} before a message whose author had it already", event, because)
             sent = event.says.sent
             heard = self.evidence.known.get(sent.says.cause) if sent is not None else None
             if heard is not None and heard.says.epoch == event.says.epoch and heard.says.seq > known:

@@ -172,9 +172,10 @@ class Life:
         """Whether last lines may be missing: those of the last life in a log, when it has no `end`.
 
         A supervisord that outlives a process writes down all that the process said before its crash; one
-        that was killed itself did not, nor did one whose logs were copied meanwhile.
+        that was killed itself did not, nor did one whose logs were copied meanwhile. Of one that is known to
+        run, everything up to the cut is at hand.
         """
-        return self.end is None and not self.followed
+        return self.end is None and not self.followed and not self.runs
 
 
 @dataclass(slots=True, eq=False)

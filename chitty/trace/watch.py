@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from chitty import journal, logfile
+from chitty import journal
 from chitty.logfile import Growing, Piece
 from chitty.trace.check import Checker
-from chitty.trace.history import Life
 from chitty.trace.reading import ALWAYS, Reader
 from chitty.trace.verdict import Verdict, Violation
 
@@ -48,11 +47,10 @@ class Watch:
         """Judge what has been written since the last look, and return the breaches not told before."""
         until = ALWAYS if to_the_end else now_less(SETTLE)
         hubs, others = self.checker.readers()
-        for reader in (*hubs, *others):
-            for life, events in reader.take(self._news(reader), until):
-                self.checker.take(life, events)
-            if reader.process is not None and reader.process.lives:
-                self._note(reader.process.lives[-1])
+        passages = [passage for reader in (*hubs, *others) for passage in reader.take(self._news(reader), until)]
+        self.checker.note_who_runs(self._alive)
+        for passage in passages:
+            self.checker.take(*passage)
         self.verdict = self.checker.conclude()
         return list(self._new(self.verdict))
 
@@ -63,14 +61,20 @@ class Watch:
             time.sleep(_STEP)
         yield self.look(to_the_end=True)
 
+    def close(self) -> None:
+        """Close the logs."""
+        for growing in self._growing.values():
+            growing.close()
+
     def _news(self, reader: Reader) -> Piece:
         growing = self._growing.get(reader.path)
         if growing is None:
             growing = self._growing[reader.path] = Growing(reader.path)
-        return Piece(logfile.generations(reader.path)[-1].name, growing.read())
-
-    def _note(self, life: Life) -> None:
-        life.runs = life.end is None and life.start is not None and self._alive(life.start.says.pid)
+        lines = growing.read()
+        turns, name = growing.turns, reader.path.name
+        older = [f"{name}.{age}" for age in range(len(turns), 0, -1)]
+        reader.log.files = list(zip([0, *turns], [*older, name], strict=True))
+        return Piece(name, lines)
 
     def _new(self, verdict: Verdict) -> Iterator[Violation]:
         for finding in verdict.findings:
