@@ -121,11 +121,11 @@ def _step(event: Event) -> dict[str, Any]:
 def _diagram(excerpt: Excerpt, history: History, causality: Causality) -> str:
     """Return the excerpt as drawn by `chitty diagram`, without what is not of it."""
     times = [event.lamport for event in excerpt.events]
-    joined = [event.life for event in causality.order if event.kind == "deliver" and event.life in excerpt.lives]
-    others = list(dict.fromkeys(joined))
-    hubs = [life for life in history.lives if life.is_hub and life in excerpt.lives]
+    delivered = [event.life for event in causality.order if event.kind == "deliver"]
+    inside = [life for life in dict.fromkeys([*delivered, *history.lives]) if life in excerpt.lives]
+    lives = sorted(inside, key=lambda life: not life.is_hub)
     shown = frozenset(excerpt.events)
-    selection = Selection(history, causality, [*hubs, *others], excerpt.events, 0, 0, (min(times), max(times)), shown)
+    selection = Selection(history, causality, lives, excerpt.events, 0, 0, (min(times), max(times)), shown)
     return svg.render(lay_out(selection, Axis.LAMPORT))
 
 

@@ -44,14 +44,12 @@ class Print:
         ]
 
     def text(self, text: str) -> str:
-        """Return a text in one line, nothing of it lost; long runs may break."""
-        text = self.plain(text)
-        return _RUN.sub(lambda run: _breakable(run[0]), text)
+        """Return a text from outside in one line, nothing of it lost; long runs may break."""
+        return _RUN.sub(lambda run: _breakable(run[0]), self.plain(journal.escape(text)))
 
     def plain(self, text: str) -> str:
-        """Return a text with what cannot be printed escaped, and its line ends as they are."""
-        text = "\n".join(journal.escape(line) for line in text.split("\n"))
-        return text.translate(self._table) if not text.isascii() else text
+        """Return a text that is safe already with what no font has escaped."""
+        return text if text.isascii() else text.translate(self._table)
 
     def all(self, value: Any) -> Any:
         """Return a value of lists and dicts with all its texts made fit; not its keys."""
