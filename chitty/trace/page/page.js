@@ -32,12 +32,13 @@ function relation(id, other) {
   return other === id ? "self" : before(other, id) ? "past" : before(id, other) ? "future" : "dim";
 }
 
-const KINDS = ["self", "past", "future", "dim"];
+const marks = new Map();  // what is marked how: asking the document ten thousand times would take long
 function mark(element, kind) {
-  if (element.dataset.kind === kind) return;
-  element.classList.remove(...KINDS);
+  const was = marks.get(element) || "";
+  if (was === kind) return;
+  if (was) element.classList.remove(was);
   if (kind) element.classList.add(kind);
-  element.dataset.kind = kind;
+  marks.set(element, kind);
 }
 
 function light(id) {
@@ -62,10 +63,10 @@ function light(id) {
   tell(id, kinds);
 }
 
+const crosses = new Map([...document.querySelectorAll("#body .cross")].map((cross) => [cross.previousElementSibling, cross]));
 function markArrow(arrow, kind) {
   mark(arrow, kind);
-  const cross = arrow.nextElementSibling;
-  if (cross && cross.classList.contains("cross")) mark(cross, kind);
+  if (crosses.has(arrow)) mark(crosses.get(arrow), kind);
 }
 
 function tell(id, kinds) {
