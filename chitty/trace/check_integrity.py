@@ -1,9 +1,10 @@
 """P1 to P4: nothing is made up, doubled, altered or lost."""
 
 from chitty.core.names import MAX_TEXT
-from chitty.trace.evidence import Evidence, Passage, Stay, split
+from chitty.trace.evidence import Evidence, Passage, split
 from chitty.trace.history import Event, Life, Says
 from chitty.trace.property import Property
+from chitty.trace.stays import Stay
 
 
 class NoCreation(Property):

@@ -2,9 +2,10 @@
 
 from chitty.core.event import Kind, announcement
 from chitty.core.names import fold
-from chitty.trace.evidence import Evidence, Passage, Run, Stay, split
+from chitty.trace.evidence import Evidence, Passage, split
 from chitty.trace.history import Event, Says
 from chitty.trace.property import Property
+from chitty.trace.stays import Run, Stay
 
 
 class Agreement(Property):

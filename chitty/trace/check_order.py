@@ -1,8 +1,9 @@
 """P5 to P8: there is one order, and everybody has it."""
 
-from chitty.trace.evidence import Evidence, Passage, Run, Stay, split
+from chitty.trace.evidence import Evidence, Passage, split
 from chitty.trace.history import Event
 from chitty.trace.property import Property
+from chitty.trace.stays import Run, Stay
 
 
 class GapFree(Property):
