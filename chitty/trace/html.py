@@ -30,6 +30,7 @@ def render(diagram: Diagram) -> str:
     """Return the page."""
     notes = "  ·  ".join(diagram.notes)
     legend, rows = svg.legend_of(diagram, _WIDE)
+    data = json.dumps(_data(diagram), separators=(",", ":"))  # numbers only: nothing in it can end its script
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -48,7 +49,7 @@ def render(diagram: Diagram) -> str:
             *svg.body(diagram),
             "</svg></main>",
             f'<aside id="told" aria-live="polite">{_HINT}</aside>',
-            f'<script type="application/json" id="data">{_json(_data(diagram))}</script>',
+            f'<script type="application/json" id="data">{data}</script>',
             f"<script>{_asset('page.js')}</script></body></html>\n",
         ]
     )
@@ -128,11 +129,6 @@ def _path(arrow: Arrow) -> list[list[float]]:
 
 def _or(number: int | None) -> int:
     return -1 if number is None else number
-
-
-def _json(data: dict[str, Any]) -> str:
-    """Return JSON that no text in it can close the script of."""
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

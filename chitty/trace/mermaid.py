@@ -86,7 +86,8 @@ def _lost(one: Lost, ids: dict[Life, str], hub: Life | None) -> Iterator[str]:
         return
     arrow = "--x" if to.is_hub else "-x"
     why = "refused" if one.refusal else "lost"
-    yield f"{ids[one.sent.life]}{arrow}{ids[to]}: {one.sent.lamport} {one.sent.says.op}, {why}"
+    what = f"receipt of {one.sent.says.op}" if one.op == "ack" else one.sent.says.op
+    yield f"{ids[one.sent.life]}{arrow}{ids[to]}: {one.sent.lamport} {what}, {why}"
 
 
 def _escaped(text: str) -> str:

@@ -117,6 +117,11 @@ def test_mermaid_takes_messages_as_data(tmp_path_factory, text):
     assert not any(re.search(r"\bend\b", line, re.IGNORECASE) for line in lines)
 
 
+def test_mermaid_shows_what_was_lost(tmp_path):
+    told = mermaid.render(chosen(saying(tmp_path, "alice", "hello")))
+    assert "p1-xp0: 7 receipt of publish, lost" in told or "p0-xp1: 7 receipt of publish, lost" in told
+
+
 def test_mermaid_marks_what_breaks_the_clock_condition():
     assert "9 → 7 VIOLATION" in mermaid.render(chosen(VIOLATION))
 
