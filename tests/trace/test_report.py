@@ -248,7 +248,10 @@ def test_it_needs_no_network_and_no_system_fonts(pdf):
 
 def _rightmost(page: pypdf.PageObject) -> float:
     found = [0.0]
-    page.extract_text(
-        visitor_text=lambda text, cm, tm, *_: found.append((text.strip() and cm[0] * tm[4] + cm[4]) or 0.0)
-    )
+
+    def note(text, cm, tm, *_):
+        if text.strip():
+            found.append(cm[0] * tm[4] + cm[4])
+
+    page.extract_text(visitor_text=note)
     return max(found)

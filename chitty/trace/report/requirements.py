@@ -167,7 +167,7 @@ def _join(run: Run) -> Requirement:
     speech = next((call.broadcast for call in run.calls if call.op == "publish"), None)
     late = [call for call in joins if speech is not None and run.causality.before(speech, call.broadcast)]
     call = max(late or joins, key=lambda call: len(call.events), default=None)
-    told = f"{_number(len(joins), 'participant')} joined"
+    told = f"The run has {_number(len(joins), 'join')}"
     told += f", {len(late)} of them after the first message had been broadcast." if late else "."
     return Requirement(
         "Join at any time",
@@ -188,7 +188,7 @@ def _leave(run: Run) -> Requirement:
         "A client can leave at any time. “Participant X left Chitty-Chat at Lamport time L” is then broadcast to all "
         "remaining participants.",
         bool(asked),
-        f"{_number(len(leaves), 'participant')} left, {len(asked)} of them by asking.",
+        f"The run has {_number(len(leaves), 'leave')}, {len(asked)} of them asked for.",
         run.places(call.events) if call else (),
     )
 

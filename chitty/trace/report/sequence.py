@@ -64,16 +64,17 @@ def calls(causality: Causality) -> Iterator[tuple[Life | None, Call]]:
 
 def excerpt(history: History, causality: Causality) -> Excerpt | None:
     """Choose whose calls tell most in least space; None when the logs have no participant's."""
-    by_life: dict[Life, list[Call]] = {life: [] for life in history.participants}
+    stays: dict[Life, list[list[Call]]] = {life: [] for life in history.participants}
     for life, call in calls(causality):
-        if life in by_life:
-            by_life[life].append(call)
-    stories = [_story(made) for made in by_life.values()]
-    if not any(stories):
+        if life in stays:
+            if call.op == "join" or not stays[life]:
+                stays[life].append([])
+            stays[life][-1].append(call)
+    stories = [(life, _story(stay)) for life, found in stays.items() for stay in found]
+    if not stories:
         return None
-    chosen = max((story for story in stories if story), key=_worth)
-    life = next(life for life, made in by_life.items() if chosen[0] in made)
-    return _excerpt(life, chosen, causality)
+    life, story = max(stories, key=lambda found: _worth(found[1]))
+    return _excerpt(life, story, causality)
 
 
 def previous(event: Event) -> int | None:
@@ -82,14 +83,11 @@ def previous(event: Event) -> int | None:
     return before.lamport if before is not None else None
 
 
-def _story(made: list[Call]) -> list[Call]:
-    """Return a participant's join, the message after it that most were told, and the leave after that."""
-    join = next((index for index, call in enumerate(made) if call.op == "join"), 0)
-    stay = made[join:]
-    leave = next((call for call in stay if call.op == "leave"), None)
-    said = [call for call in (stay[: stay.index(leave)] if leave else stay) if call.op == "publish"]
-    spoken = max(said, key=lambda call: len(call.events), default=None)
-    return [call for call in (stay[0] if stay else None, spoken, leave) if call is not None][: 3 if stay else 0]
+def _story(stay: list[Call]) -> list[Call]:
+    """Return of a stay its beginning, the message that most were told, and the leave."""
+    said = max((call for call in stay[1:] if call.op == "publish"), key=lambda call: len(call.events), default=None)
+    leave = next((call for call in stay[1:] if call.op == "leave"), None)
+    return [call for call in (stay[0], said, leave) if call is not None]
 
 
 def _worth(story: list[Call]) -> tuple[int, bool, int, int]:
