@@ -325,8 +325,10 @@ class _Drawing:
             says = event.says
             mine = event.kind == "deliver" and fold(says.participant) == own
             if mine and says.op == "join":
-                self._draw_stay(life, since, event, f"{name} was a member")
                 since = event
+            elif since is not None and event.kind == "send" and says.op == "join":
+                self._draw_stay(life, since, event, f"{name} was a member, until it had to join anew")
+                since = None
             elif since is not None and (event.kind == "ack" or mine) and says.op == "leave":
                 self._draw_stay(life, since, event, f"{name} was a member, to its leave")
                 since = None

@@ -104,7 +104,9 @@ def select(history: History, causality: Causality, wish: Wish) -> Selection:
     return Selection(
         history,
         causality,
-        sorted((life for life in wanted if life in present), key=lambda life: (not life.is_hub, *_joined(life))),
+        sorted(
+            (life for life in wanted if life in present), key=lambda life: (not life.is_hub, *_joined(life, causality))
+        ),
         events,
         len(ordered) - len(events),
         len({life.process for life in lives} - {life.process for life in wanted}),
@@ -130,12 +132,12 @@ def _left_over(causality: Causality, lives: Sequence[Life]) -> list[Event]:
     return [event for life in lives for event in life.events if event not in placed] if causality.cycle else []
 
 
-def _joined(life: Life) -> tuple[str, int]:
-    """Return by what lives are put in order: when the own join was delivered, or else when it began."""
+def _joined(life: Life, causality: Causality) -> tuple[str, int]:
+    """Return by what lives are put in order: when the own join was broadcast, or else when it began."""
     for event in life.events:
         if event.kind == "deliver":
-            return event.wall, event.lamport
-    return life.events[0].wall, life.events[0].lamport
+            return (causality.cause(event) or event).wall, event.says.seq
+    return life.events[0].wall, 0
 
 
 def _span(wish: Wish) -> str:

@@ -126,12 +126,14 @@ def test_search_finds_texts_and_goes_from_one_to_the_next(page):
 def test_filtering_by_participant_closes_the_gap(page):
     browser = page(VIOLATION)
     before = browser.run("body.getBoundingClientRect().width")
+    first = browser.run("document.querySelector('#heads .lane').getCTM().e")
     browser.run("document.querySelector('#lanes input').click()")
     assert browser.run("[...document.querySelectorAll('#heads .lane:not(.hidden)')].map((l) => l.textContent)") == [
         "hubhub",
         "bobbob",
     ]
     assert browser.run("body.getBoundingClientRect().width") == before - 150
+    assert browser.run("document.querySelectorAll('#heads .lane')[1].getCTM().e") == first
     assert browser.run("dots.filter((d) => !d.classList.contains('hidden')).length") == 18
     gone = browser.run(
         "data.arrows.map(([s, t, path], i) => [path.some(([l]) => l === 0), arrows[i].matches('.hidden')])"

@@ -92,6 +92,7 @@ def test_the_hub_is_in_the_middle_and_participants_in_the_order_of_joining(folde
     run = Run(1, names)
     for name in names:
         run.carry_request(run.peers[name])
+    for name in reversed(names):  # who joined first may be the last to hear of it
         run.carry_events(run.peers[name])
     where = folder()
     run.write(where)
@@ -160,6 +161,25 @@ def test_membership_is_from_the_own_join_to_the_end():
     own = next(dot for dot in diagram.dots if dot.lane == lane and dot.shape == "deliver")
     end = next(dot for dot in diagram.dots if dot.lane == lane and dot.shape == "end")
     assert [(bar.top, bar.bottom) for bar in bars] == [(own.y, end.y)]
+
+
+def test_membership_ends_with_the_service_that_gave_it(folder):
+    run = Run(1, ["alice"])
+    alice = run.peers["alice"]
+    run.carry_request(alice)
+    run.carry_events(alice)
+    run.begin_epoch()
+    run.join(alice)
+    run.carry_request(alice)
+    run.carry_events(alice)
+    where = folder()
+    run.write(where)
+    diagram = drawn(where)
+    own = [dot for dot in diagram.dots if dot.lane == 0]
+    joins = [dot.y for dot in own if dot.shape == "send"]
+    first, second = (bar for bar in diagram.bars if bar.kind == "member")
+    assert first.bottom == joins[1]
+    assert second.top == next(dot.y for dot in own if dot.shape == "deliver" and dot.y > joins[1])
 
 
 def test_crashes_and_pauses_are_marked_with_what_the_supervisor_noted(folder):
