@@ -161,6 +161,7 @@ def test_a_very_long_line_stays_on_the_page(tmp_path):
     assert r"\ud83d\ude00" * 128 in flat
     for page in pypdf.PdfReader(tmp_path / "r.pdf").pages:
         assert _rightmost(page) < page.mediabox.width - 28
+        assert max(map(len, page.extract_text().splitlines())) < 260
 
 
 def test_what_has_no_font_is_escaped_and_listed(tmp_path):
@@ -255,3 +256,16 @@ def _rightmost(page: pypdf.PageObject) -> float:
 
     page.extract_text(visitor_text=note)
     return max(found)
+
+
+def test_the_time_of_the_document_is_that_of_the_run(pdf, read):
+    assert "The run of 23 November 2026" in read.replace("\n", " ")
+    assert pypdf.PdfReader(pdf).metadata.creation_date.isoformat()[:19] == "2026-11-23T08:27:46"
+
+
+def test_a_day_that_never_was_is_no_error(tmp_path):
+    folder = spoken(tmp_path / "logs", "eve", "one")
+    for log in folder.glob("*.log"):
+        log.write_text(log.read_text().replace("2026-11-23", "2026-02-31"))
+    report.write(folder, tmp_path / "r.pdf")
+    assert "31 February 2026" in text_of(tmp_path / "r.pdf").replace("\n", " ")

@@ -23,6 +23,8 @@ from chitty.trace.selection import Selection
 from chitty.trace.verdict import Verdict
 
 _SHOWN_VIOLATIONS = 12
+_NAMES = "January February March April May June July August September October November December"
+_MONTHS = {f"{number:02}": name for number, name in enumerate(_NAMES.split(), 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def _run(history: History, causality: Causality, logs: list[Log]) -> dict[str, A
     walls = sorted(event.wall for event in causality.order)
     start = next((life.start for life in history.hubs if life.start is not None), None)
     return {
+        "day": _day(walls[0]),
         "began": walls[0],
         "ended": walls[-1],
         "version": start.says.version if start is not None else "",
@@ -72,6 +75,12 @@ def _run(history: History, causality: Causality, logs: list[Log]) -> dict[str, A
         "lines": sum(len(file.lines) for log in logs for file in log.files),
         "processes": [_process(process) for process in history.processes],
     }
+
+
+def _day(wall: str) -> str:
+    """Return the day of a wall time in English, whatever the language of the machine."""
+    year, month, day = wall[:10].split("-")
+    return f"{int(day)} {_MONTHS.get(month, month)} {year}"
 
 
 def _process(process: Process) -> dict[str, Any]:
