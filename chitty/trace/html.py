@@ -11,7 +11,7 @@ from typing import Any
 
 from chitty.trace import svg, words
 from chitty.trace.history import Event
-from chitty.trace.layout import DOT, Arrow, Diagram
+from chitty.trace.shapes import DOT, Arrow, Diagram
 
 _PAGE = Path(__file__).with_name("page")
 _LATEST = 9_000_000_000_000_000

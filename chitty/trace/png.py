@@ -2,7 +2,7 @@
 
 from chitty.core.errors import StackError
 from chitty.trace import svg
-from chitty.trace.layout import Diagram
+from chitty.trace.shapes import Diagram
 
 SCALE = 2.0
 """Pixels of the picture for one of the drawing."""

@@ -11,7 +11,7 @@ from html import escape
 
 from chitty.trace import words
 from chitty.trace.axis import ROW
-from chitty.trace.layout import DOT, NAME, TEXT, Arrow, Bar, Diagram, Dot, Mark
+from chitty.trace.shapes import DOT, NAME, TEXT, Arrow, Bar, Diagram, Dot, Mark
 
 INK, PAPER = "#1d2129", "#ffffff"
 JOIN, PUBLISH, LEAVE, WRONG = "#00805c", "#0a4a94", "#e09200", "#d4002a"

@@ -7,8 +7,9 @@ from chitty.trace import reading
 from chitty.trace.axis import Axis
 from chitty.trace.causality import Causality
 from chitty.trace.faults import Faults
-from chitty.trace.layout import Diagram, lay_out
+from chitty.trace.layout import lay_out
 from chitty.trace.selection import Breach, Selection, Wish, select
+from chitty.trace.shapes import Diagram
 from tests.trace.simulating import Run
 
 VIOLATION = Path(__file__).parents[2] / "docs/violation"

@@ -12,8 +12,8 @@ from chitty.trace import faults, reading
 from chitty.trace.axis import Axis
 from chitty.trace.causality import Causality
 from chitty.trace.history import Life
-from chitty.trace.layout import Arrow, Diagram
 from chitty.trace.selection import Wish
+from chitty.trace.shapes import Arrow, Diagram
 from tests.trace.drawing import VIOLATION, by_chance, chosen, drawn, saying
 from tests.trace.simulating import Run
 
