@@ -3,6 +3,7 @@
 Commands import what they need when they run: most only control, and answer before gRPC could be imported.
 """
 
+import io
 import os
 import select
 import signal
@@ -65,13 +66,13 @@ class Name(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5
 
     name = "name"
 
-    def __init__(self, *, server: bool = False, running: bool = True) -> None:
+    def __init__(self, *, server: bool = False, running: bool = False) -> None:
         self._server = server
         self._running = running
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name in NFC."""
-        if self._server and names.fold(value) == "server":
+        if self._server and names.fold(value) in {"server", "hub"}:  # the hub is what the logs call it
             return "server"
         try:
             return names.normalise(value)
@@ -82,8 +83,9 @@ class Name(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5
         """Return the names of the stack that begin so."""
         from chitty.stack import completion
 
-        known = completion.targets if self._server or not self._running else completion.running
-        return [CompletionItem(name) for name in known(_directory(ctx), incomplete)]
+        every = completion.targets if self._server else completion.known
+        source = completion.running if self._running else every
+        return [CompletionItem(name) for name in source(_directory(ctx), incomplete)]
 
 
 class Clients(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
@@ -186,9 +188,12 @@ def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
     ctx.obj = Session(directory or ".chitty", quiet, color)
 
 
-@cli.command(epilog=_example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"))
+@cli.command(
+    short_help="Start the stack, or what is missing of it.",
+    epilog=_example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"),
+)
 @click.option("--clients", type=Clients(), help="How many participants, or their names.")
-@click.option("--human", "humans", type=Name(running=False), multiple=True, help="One that only says what it is told.")
+@click.option("--human", "humans", type=Name(), multiple=True, help="One that only says what it is told.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Of the server; 0 picks a free one.")
 @click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
@@ -224,9 +229,10 @@ def up(
 
 
 @cli.command(
-    epilog=_example("chitty join alice", "chitty join alice zoe --human", "chitty join eve --bot mine:chatter")
+    short_help="Let participants join.",
+    epilog=_example("chitty join alice", "chitty join alice zoe --human", "chitty join eve --bot mine:chatter"),
 )
-@click.argument("who", metavar="NAME...", nargs=-1, required=True, type=Name(running=False))
+@click.argument("who", metavar="NAME...", nargs=-1, required=True, type=Name())
 @click.option("--human", is_flag=True, help="It only says what it is told.")
 @click.option("--bot", metavar="SPEC", default="", help="Run package.module:function as the bot.")
 @_session
@@ -243,8 +249,8 @@ def join(session: Session, *, who: tuple[str, ...], human: bool, bot: str) -> in
     return _joined(session, membership.join(session.stack(), wishes, _caller()))
 
 
-@cli.command(epilog=_example("chitty leave bob", "chitty leave --all"))
-@click.argument("who", metavar="NAME...", nargs=-1, type=Name(running=False))
+@cli.command(short_help="Let participants leave.", epilog=_example("chitty leave bob", "chitty leave --all"))
+@click.argument("who", metavar="NAME...", nargs=-1, type=Name())
 @click.option("--all", "everyone", is_flag=True, help="All participants.")
 @_session
 def leave(session: Session, *, who: tuple[str, ...], everyone: bool) -> int:
@@ -256,7 +262,7 @@ def leave(session: Session, *, who: tuple[str, ...], everyone: bool) -> int:
     return _left(session, membership.leave(session.stack(), None if everyone else list(who)))
 
 
-@cli.command(epilog=_example("chitty scale 10"))
+@cli.command(short_help="Let N participants run.", epilog=_example("chitty scale 10"))
 @click.argument("number", metavar="N", type=click.IntRange(min=0))
 @_session
 def scale(session: Session, number: int) -> int:
@@ -273,8 +279,12 @@ def scale(session: Session, number: int) -> int:
     return code
 
 
-@cli.command(context_settings={"ignore_unknown_options": True}, epilog=_example('chitty say bob "good morning"'))
-@click.argument("name", type=Name())
+@cli.command(
+    short_help="Speak as a running participant.",
+    context_settings={"ignore_unknown_options": True},
+    epilog=_example('chitty say bob "good morning"'),
+)
+@click.argument("name", type=Name(running=True))
 @click.argument("text")
 @_session
 def say(session: Session, name: str, text: str) -> int:
@@ -288,8 +298,11 @@ def say(session: Session, name: str, text: str) -> int:
     return DONE
 
 
-@cli.command(epilog=_example("chitty attach alice", "printf 'hello\\nbye\\n' | chitty attach alice"))
-@click.argument("name", type=Name())
+@cli.command(
+    short_help="Sit down at a running participant.",
+    epilog=_example("chitty attach alice", "printf 'hello\\nbye\\n' | chitty attach alice"),
+)
+@click.argument("name", type=Name(running=True))
 @_session
 def attach(session: Session, name: str) -> int:
     """Sit down at a running participant: its history first; Ctrl-] lets go."""
@@ -306,7 +319,7 @@ def attach(session: Session, name: str) -> int:
 
 
 @cli.command(epilog=_example("chitty chat zoe", "chitty chat zoe --server 127.0.0.1:5051 --log /tmp/zoe.log"))
-@click.argument("name", type=Name(running=False))
+@click.argument("name", type=Name())
 @click.option("--server", metavar="HOST:PORT", help="Where to join; otherwise the running stack's server.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Its log; otherwise NAME.log here.")
 @_session
@@ -320,7 +333,10 @@ def chat(session: Session, name: str, server: str | None, log: Path | None) -> i
     return talking.run(name, address, log or Path(f"{name}.log"))
 
 
-@cli.command(epilog=_example("chitty kill bob", "chitty kill server", "chitty kill bob -s TERM"))
+@cli.command(
+    short_help="Crash a process, or send it a signal.",
+    epilog=_example("chitty kill bob", "chitty kill server", "chitty kill bob -s TERM"),
+)
 @click.argument("name", type=Name(server=True))
 @click.option("-s", "--signal", "number", type=Signal(), default="KILL", show_default=True, help="The signal to send.")
 @_session
@@ -352,7 +368,10 @@ def unpause(session: Session, name: str) -> None:
     session.notice(f"{name} goes on" if faults.unpause(session.stack(), name) else f"{name} is not paused")
 
 
-@cli.command(epilog=_example("chitty restart bob", "chitty restart server"))
+@cli.command(
+    short_help="Stop a process, if it runs, and start it.",
+    epilog=_example("chitty restart bob", "chitty restart server"),
+)
 @click.argument("name", type=Name(server=True))
 @click.option("--wait", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds it may take.")
 @_session
@@ -369,7 +388,7 @@ def restart(session: Session, name: str, wait: float) -> int:
 
 
 @cli.command(
-    short_help="Combined logs in order of wall time; alias: tail.",
+    short_help="Print the combined logs; alias: tail.",
     epilog=_example("chitty logs -f", "chitty logs bob server -n 20 --since 5m", "chitty logs --grep hello --json"),
 )
 @click.argument("who", metavar="[NAME...]", nargs=-1, type=Name(server=True))
@@ -401,9 +420,7 @@ def logs(
     return DONE
 
 
-@cli.command(
-    short_help="Who runs, has joined, is paused, left or crashed; alias: ps.", epilog=_example("chitty status")
-)
+@cli.command(short_help="Tell who runs, and how; alias: ps.", epilog=_example("chitty status"))
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @_session
 def status(session: Session, *, as_json: bool) -> int:
@@ -559,7 +576,7 @@ def report(
     return DONE
 
 
-@cli.command(epilog=_example("chitty config > mine.yaml"))
+@cli.command(short_help="Print the settings of the stack.", epilog=_example("chitty config > mine.yaml"))
 @_session
 def config(session: Session) -> int:
     """Print the settings that the stack was started with, or else the default ones."""
@@ -573,7 +590,7 @@ def config(session: Session) -> int:
     return DONE
 
 
-@cli.command(epilog=_example("chitty doctor"))
+@cli.command(short_help="Look for what keeps the stack from working.", epilog=_example("chitty doctor"))
 @_session
 def doctor(session: Session) -> int:
     """Look for what keeps the stack from working, and say what to do."""
@@ -639,11 +656,12 @@ def demo(session: Session, *, directory: Path, seed: int | None) -> int:
 
 
 @cli.command(
+    short_help="Print the completion script of a shell.",
     epilog=_example(
         'bash: eval "$(chitty completion bash)"',
         'zsh:  eval "$(chitty completion zsh)"',
         "fish: chitty completion fish | source",
-    )
+    ),
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
@@ -696,7 +714,7 @@ def _up(session: Session, request: Any, wait: float | None) -> int:
 
 
 def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
-    """Start, follow, and stop when interrupted."""
+    """Start, follow, and stop when interrupted, by TERM or a hangup too: no stack is left behind."""
     from chitty.stack import tail
     from chitty.stack.layout import Layout
 
@@ -747,7 +765,7 @@ def _print_lines(session: Session, stack: "Stack", batches: Iterable[list["Line"
 
 def _joined(session: Session, outcome: "Outcome") -> int:
     for member in outcome.joined:
-        session.notice(f"{member.name} joined")
+        session.notice(f"{member.name} joined{'' if member.runs else ', and has left by itself'}")
     return _judged(outcome)
 
 
@@ -755,6 +773,8 @@ def _judged(outcome: "Outcome") -> int:
     """Say who has not joined and why, and return the exit code for it."""
     from chitty.stack import waiting
 
+    if outcome.waiting and outcome.members is not None and outcome.members.server.failed:
+        return _fail(f"the server does not serve: {outcome.members.server.failed}")
     for member in outcome.failed + outcome.waiting:
         _fail(waiting.why(member))
     return FAILED if outcome.failed else TIMED_OUT if outcome.waiting else DONE
@@ -766,7 +786,7 @@ def _left(session: Session, left: "Left") -> int:
     for name in left.removed:
         session.notice(f"{name} had ended before: forgotten")
     for name in left.lost:
-        _fail(f"{name} did not leave in good order, and was ended")
+        _fail(f"{name} ended without a receipt of its leave")
     return FAILED if left.lost else DONE
 
 
@@ -875,6 +895,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
     try:
         sys.exit(run())
     except KeyboardInterrupt:

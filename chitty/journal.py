@@ -22,7 +22,20 @@ from chitty.core.steps import Step
 FORMAT = 1
 """Version of the line format, written in every `start` line."""
 
-EVENTS = frozenset({"start", "send", "receive", "detect", "broadcast", "deliver", "ack", "refused", "end"})
+_NEEDED = {
+    "start": frozenset({"format", "pid", "version"}),
+    "send": frozenset({"op", "id"}),
+    "receive": frozenset({"op", "id", "stamped", "participant"}),
+    "detect": frozenset({"op", "participant", "incarnation", "reason"}),
+    "broadcast": frozenset({"op", "epoch", "seq", "members", "participant", "text"}),
+    "deliver": frozenset({"op", "epoch", "seq", "stamped", "participant", "text"}),
+    "ack": frozenset({"op", "id", "epoch", "seq", "stamped"}),
+    "refused": frozenset({"op", "id", "status", "reason"}),
+    "end": frozenset({"reason"}),
+}
+"""What a line of each event tells after its time and number, if it is whole."""
+
+EVENTS = frozenset(_NEEDED)
 """The events of a history; what has another word in their place is prose."""
 
 HUB = "hub"
@@ -102,14 +115,18 @@ def prose(head: str, process: str, text: str) -> str:
 
 
 def parse(line: str) -> Record | None:
-    """Read a line back; None when it has no head, and so is not to be believed."""
+    """Read a line back; None when it has no head or was torn, and so is not to be believed.
+
+    A line that was torn within a bare token at its very end cannot be told from a whole one: its newline can.
+    """
     match = _HEAD.fullmatch(line.rstrip("\n"))
     if match is None:
         return None
     wall, level, process, event, rest = match.groups(default="")
     if event in EVENTS:
-        fields = _fields(rest)
-        return Record(wall, level, process, event, fields) if fields is not None else None
+        found = fields(event, rest)
+        whole = found is not None and "lamport" in found and "n" in found
+        return Record(wall, level, process, event, found) if found is not None and whole else None
     return Record(wall, level, process, prose=rest if event == PROSE else f"{event} {rest}".rstrip())
 
 
@@ -141,8 +158,8 @@ def _are_words(level: str, process: str) -> bool:
     return re.fullmatch(r"[A-Z]+ \S+", f"{level} {process}") is not None
 
 
-def fields(rest: str) -> dict[str, str | int] | None:
-    """Read `key=value` pairs, numbers as int; None when they are not written so."""
+def fields(event: str, rest: str) -> dict[str, str | int] | None:
+    """Read the `key=value` pairs of an event, numbers as int; None when they are not written so, or were torn."""
     found: dict[str, str | int] = {}
     position = 0
     try:
@@ -158,12 +175,8 @@ def fields(rest: str) -> dict[str, str | int] | None:
             position = match.end()
     except ValueError:
         return None
-    return found
-
-
-def _fields(rest: str) -> dict[str, str | int] | None:
-    found = fields(rest)
-    return found if found is not None and "lamport" in found and "n" in found else None
+    unsaid = event == "send" and found.get("op") == "publish" and "text" not in found
+    return None if unsaid or not _NEEDED[event] <= found.keys() else found
 
 
 def _event(event: Event) -> str:

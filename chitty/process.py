@@ -83,9 +83,13 @@ class LineHandler(logging.StreamHandler[TextIO]):
     A line must be in the log before its message is sent, so without a log nothing may go on.
     """
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name and signature
-        """End the process at once: its log is gone."""
-        os._exit(_CANNOT_WRITE)
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """End the process at once: its log is gone. A call of somebody else's that was wrong is only complained of."""
+        error = sys.exc_info()[1]
+        if isinstance(record.msg, Entries) or isinstance(error, OSError) or self.stream.closed:
+            os._exit(_CANNOT_WRITE)
+        where = f"{record.pathname}:{record.lineno}"
+        logging.getLogger("chitty.output").error("%s: bad call of logging: %s", where, type(error).__name__)
 
 
 def log_to(stream: TextIO, process: str) -> None:

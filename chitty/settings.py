@@ -1,5 +1,6 @@
 """Settings: YAML to validated values. Knows no file but the text it is given, and starts nothing."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -8,14 +9,22 @@ import msgspec
 import yaml
 
 from chitty.core.errors import InvalidArgument, SettingsError
-from chitty.core.names import normalise
+from chitty.core.names import check_text, normalise
 
 T = TypeVar("T")
 
+_WHERE = re.compile(r"(.*) - at `(key` in `)?\$([^`]*)`", re.DOTALL)
+"""How msgspec ends its errors: the last such end is its own, whatever the value at fault says."""
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Size = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what JSON carries to a participant's process
+
+_C_INT = 2**31 - 1
+"""The largest number that gRPC takes for an option."""
 
 
 class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -27,8 +36,8 @@ class Limits(_Section, frozen=True):
 
     participants: Count
     messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)]
-    request_bytes: Annotated[int, msgspec.Meta(ge=4096)]
-    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024)]
+    request_bytes: Annotated[int, msgspec.Meta(ge=4096, le=_C_INT)]
+    metadata_bytes: Annotated[int, msgspec.Meta(ge=1024, le=_C_INT)]
 
 
 class Window(_Section, frozen=True):
@@ -48,7 +57,7 @@ class Keepalive(_Section, frozen=True):
 class Server(_Section, frozen=True):
     """The service."""
 
-    host: str
+    host: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
     port: Port
     sequencer: Literal["memory"]
     drain: Seconds
@@ -61,9 +70,18 @@ class Bot(_Section, frozen=True):
     """What the bots that come with the service do."""
 
     rate: Annotated[float, msgspec.Meta(gt=0, le=1000)]
-    seed: int | None
+    seed: Seed | None
     phrases: Annotated[list[str], msgspec.Meta(min_length=1)]
     run: str
+
+    def __post_init__(self) -> None:
+        for phrase in self.phrases:
+            try:
+                check_text(phrase)
+            except InvalidArgument as error:
+                raise ValueError(f"phrases: {error}") from None
+        if not re.fullmatch(r"[\w.]+:\w+", self.run):
+            raise ValueError(f"run: {self.run!r} is not of the form package.module:function")
 
 
 class Clients(_Section, frozen=True):
@@ -77,7 +95,7 @@ class Clients(_Section, frozen=True):
             try:
                 normalise(name)
             except InvalidArgument as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(f"roster: {error}") from None
 
 
 class Logs(_Section, frozen=True):
@@ -163,7 +181,8 @@ def mapping(text: str, source: str, form: str = "settings are sections such as `
         where = f" at line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error).split("\n")[0]
         raise SettingsError(f"{source} is not YAML{where}: {problem}") from None
-    except (ValueError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # an explicit tag such as `!!timestamp soon` makes PyYAML raise whatever its conversion raises
         raise SettingsError(f"{source} is not usable as YAML: {error}") from None
     if value is None:
         return {}
@@ -199,16 +218,27 @@ def convert(
     try:
         return msgspec.convert(value, into, dec_hook=hook)
     except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at `$")
-        setting = where.rstrip("`").lstrip(".")
-        at = f"{source}, {noun} {setting}" if setting else source
-        raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}") from None
+        found = _WHERE.fullmatch(str(error))
+        message, key, where = found.groups() if found else (str(error), None, "")
+        at = f"{source}, {noun} {where.lstrip('.')}" if where else source
+        raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}{' as a key' if key else ''}") from None
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text so that it is read back: PyYAML's other styles fold line breaks that are none to us."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Quote doubly, with escapes, what is not printable."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def dump(settings: Settings) -> str:
     """Return settings as YAML that `load` reads back to the same."""
-    text: str = yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
-    return text
+    return yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def encode(program: Program | Server) -> str:

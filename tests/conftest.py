@@ -1,7 +1,8 @@
 """What all tests share: their options, and how hard Hypothesis tries.
 
 `pytest --rewrite` writes what transcripts expect anew; only commit the changes if you understand what
-caused them. `pytest --hypothesis-profile=thorough` looks for counter-examples much longer, and by chance.
+caused them. `pytest --hypothesis-profile=thorough --timeout=0` looks for counter-examples for much longer, and
+by chance.
 """
 
 import pytest
@@ -13,7 +14,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "thorough",
-    max_examples=5000,
+    max_examples=2000,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

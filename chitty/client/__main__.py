@@ -65,6 +65,11 @@ class Client:
             finally:
                 listening.cancel()
 
+    @property
+    def left(self) -> bool:
+        """Whether it ended in good order."""
+        return self._session is not None and not self._session.gave_up
+
     def publish_ready(self, **facts: object) -> None:
         """Let the launcher know what became of this participant."""
         if self._ready.parent.is_dir():
@@ -130,30 +135,25 @@ def main() -> int:
         return 2
     sys.path[:0] = program.path
     process.log_to_stdout(program.name)
-    client = Client(program, Path("ready") / path.stem)
+    code = _live(Client(program, Path("ready") / path.stem), logging.getLogger(f"chitty.{program.name}"))
+    process.linger()
+    return code
+
+
+def _live(client: Client, logger: logging.Logger) -> int:
     try:
         asyncio.run(_until_stopped(client))
-    except Refusal as refusal:
-        client.publish_ready(joined=False, refused=str(refusal), status=refusal.status)
-        return _fail(program, f"refused: {refusal}")
     except ChittyError as error:
-        client.publish_ready(joined=False, refused=str(error), status="")
-        return _fail(program, str(error))
+        status = error.status if isinstance(error, Refusal) else ""
+        logger.error("refused: %s" if status else "%s", error)
+        client.publish_ready(joined=False, refused=str(error), status=status)
     except Crashed:
-        process.linger()
-        return 1
+        pass  # its traceback is in the log
     except Exception:
-        logging.getLogger(f"chitty.{program.name}").exception("crashed")
-        process.linger()
-        return 1
-    client.publish_ready(joined=False, left=True)
-    process.linger()
-    return 0
-
-
-def _fail(program: Program, why: str) -> int:
-    logging.getLogger(f"chitty.{program.name}").error("%s", why)
-    process.linger()
+        logger.exception("crashed")
+    else:
+        client.publish_ready(joined=False, left=client.left)
+        return 0
     return 1
 
 

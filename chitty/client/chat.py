@@ -8,12 +8,11 @@ import contextlib
 import functools
 import signal
 import sys
-import zlib
 from pathlib import Path
 
-from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit import ANSI, PromptSession, print_formatted_text
 from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.validation import ValidationError, Validator
 
@@ -23,10 +22,11 @@ from chitty.client.session import Session, join
 from chitty.core.errors import ChittyError, InvalidArgument, SettingsError
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text
+from chitty.terminal import colour_of, paint
 
 HELP = "/who lists who is here, /leave leaves, /help says this; a line that begins with // is said with one /"
 
-_PALETTE = ("ansicyan", "ansigreen", "ansiyellow", "ansimagenta", "ansiblue", "ansibrightcyan", "ansibrightmagenta")
+_QUIET, _BOLD, _RED = "2", "1", "31"
 
 
 def run(name: str, address: str, log: Path) -> int:
@@ -56,6 +56,8 @@ class Chat:
         self._session = join(name, address, on_membership=self._on_membership)
         self._was_joined = False
         self._leaving = False
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._pending = 0
 
     async def run(self) -> None:
         """Join, talk, leave.
@@ -66,7 +68,8 @@ class Chat:
         self._notice(f"joining as {self._session.name} ...")
         async with self._session as me:
             showing = asyncio.create_task(self._show_events(me))
-            typing = asyncio.create_task(self._prompt(me) if self._interactive else self._read(me))
+            speaking = asyncio.create_task(self._speak(me))
+            typing = asyncio.create_task(self._prompt(me) if self._interactive else self._read())
             try:
                 await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
                 if not showing.done():
@@ -75,17 +78,27 @@ class Chat:
                     await me.leave()
                 await showing
             finally:
-                typing.cancel()
-                showing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await typing
-        self._notice(f"left at Lamport time {self._session.time}")
+                for task in (typing, speaking, showing):
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
+        self._notice(f"left; the clock stands at Lamport time {self._session.time}")
 
-    async def obey(self, line: str, me: Session) -> bool:
-        """Do what a typed line asks for; tell whether to go on."""
+    async def _speak(self, me: Session) -> None:
+        """Say what has been typed, a line after the other, while the prompt goes on."""
+        while True:
+            line = await self._lines.get()
+            self._pending = 1 + self._lines.qsize()
+            try:
+                await self._obey(line, me)
+            except ChittyError as error:
+                self._show(self._paint(f"not said: {journal.escape(line)}: {journal.escape(str(error))}", _RED))
+            finally:
+                self._pending = self._lines.qsize()
+                self._lines.task_done()
+
+    async def _obey(self, line: str, me: Session) -> None:
         command = line.strip()
-        if command == "/leave":
-            return False
         if command == "/who":
             self._notice("here: " + ", ".join(await me.participants()))
         elif command == "/help":
@@ -94,44 +107,50 @@ class Chat:
             self._notice(f"{journal.escape(command)} is not a command: {HELP}")
         elif line:
             await me.publish(line[1:] if line.startswith("//") else line)
+
+    def _take(self, text: str) -> bool:
+        """Take what was typed, or pasted, line by line; tell whether to go on."""
+        for line in text.split("\n"):
+            if line.strip() == "/leave":
+                return False
+            self._lines.put_nowait(line)
         return True
 
     async def _prompt(self, me: Session) -> None:
         prompt: PromptSession[str] = PromptSession(
             [("bold", me.name), ("", "> ")],
             bottom_toolbar=lambda: self._toolbar(me),
+            key_bindings=_keys(),
             validator=_Sayable(),
             validate_while_typing=False,
             erase_when_done=True,
             refresh_interval=0.5,
         )
-        with patch_stdout(raw=True):
-            going_on = True
-            while going_on:
-                try:
-                    going_on = await self._try(await prompt.prompt_async(), me)
-                except (EOFError, KeyboardInterrupt):
-                    return
+        with patch_stdout(raw=True), contextlib.suppress(EOFError, KeyboardInterrupt):
+            while self._take(await prompt.prompt_async()):
+                pass
 
-    async def _read(self, me: Session) -> None:
+    async def _read(self) -> None:
         async for line in stdin.read_lines():
-            if not await self._try(line.decode(errors="surrogateescape"), me):
-                return
-
-    async def _try(self, line: str, me: Session) -> bool:
-        try:
-            return await self.obey(line, me)
-        except ChittyError as error:
-            self._show([("ansired", f"not said: {journal.escape(str(error))}")])
-            return True
+            if not self._take(line.decode(errors="surrogateescape")):
+                break
+        await self._lines.join()
 
     async def _show_events(self, me: Session) -> None:
         async for event in me:
-            self._show(_line(event))
+            stamp = self._paint(f"{event.lamport:>6}", _QUIET)
+            self._show(f"{stamp}  {self._said(event)}")
+
+    def _said(self, event: Event) -> str:
+        if event.kind is not Kind.PUBLISHED:
+            return self._paint(event.text, _BOLD)
+        name = self._paint(event.participant, f"{_BOLD};{colour_of(event.participant)}")
+        return f"{name}: {journal.escape(event.text)}"
 
     def _toolbar(self, me: Session) -> str:
+        waiting = f"  {self._pending} not receipted yet" if self._pending else ""
         state = "" if me.joined else "  not connected: trying again"
-        return f" Lamport time {me.time}   /who /leave /help{state}"
+        return f" Lamport time {me.time}   /who /leave /help{waiting}{state}"
 
     def _on_membership(self, joined: bool) -> None:  # noqa: FBT001 - a callback's signature
         if joined and self._was_joined:
@@ -141,13 +160,16 @@ class Chat:
         self._was_joined = joined or self._was_joined
 
     def _notice(self, text: str) -> None:
-        self._show([("ansibrightblack", f"-- {text}")])
+        self._show(self._paint(f"-- {text}", _QUIET))
 
-    def _show(self, fragments: list[tuple[str, str]]) -> None:
+    def _paint(self, text: str, style: str) -> str:
+        return paint(text, style) if self._interactive else text
+
+    def _show(self, text: str) -> None:
         if self._interactive:
-            print_formatted_text(FormattedText(fragments))
+            print_formatted_text(ANSI(text))
         else:
-            sys.stdout.write("".join(text for _, text in fragments) + "\n")
+            sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
 
@@ -155,20 +177,27 @@ class _Sayable(Validator):
     """Keeps a line that cannot be said in the prompt, with the reason below it."""
 
     def validate(self, document: Document) -> None:
-        text = document.text.removeprefix("/") if document.text.startswith("//") else document.text
-        if text and not text.startswith("/"):
-            try:
-                check_text(text)
-            except InvalidArgument as error:
-                raise ValidationError(message=str(error), cursor_position=len(document.text)) from None
+        for line in document.text.split("\n"):
+            text = line.removeprefix("/") if line.startswith("//") else line
+            if text and not text.startswith("/"):
+                try:
+                    check_text(text)
+                except InvalidArgument as error:
+                    raise ValidationError(message=str(error), cursor_position=len(document.text)) from None
 
 
-def _line(event: Event) -> list[tuple[str, str]]:
-    stamp = ("ansibrightblack", f"{event.lamport:>6}  ")
-    if event.kind is not Kind.PUBLISHED:
-        return [stamp, ("italic", event.text)]
-    colour = _PALETTE[zlib.crc32(event.participant.encode()) % len(_PALETTE)]
-    return [stamp, (f"bold {colour}", event.participant), ("", f": {journal.escape(event.text)}")]
+def _keys() -> KeyBindings:
+    """Let Ctrl-C clear a line that has been begun, and leave otherwise."""
+    keys = KeyBindings()
+
+    @keys.add("c-c")
+    def _(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt())
+
+    return keys
 
 
 async def _until_stopped(chat: Chat) -> None:

@@ -13,9 +13,9 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from chitty import __version__
 from chitty.client.backoff import Backoff
@@ -46,8 +46,8 @@ from chitty.wire import identity
 INBOX = 10_000
 """Events that wait for the iterator; then reading pauses, and the service's rule for slow consumers applies."""
 
-LEAVE_SECONDS = 1.5
-"""How long each part of leaving in good order may take: the receipts, the Leave, the last events."""
+LEAVE_SECONDS = 4.0
+"""How long leaving in good order may take: the last receipts, the Leave, the last events."""
 
 _FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
 
@@ -82,6 +82,10 @@ class Session:
 
     Iterating gives joins, messages and leaves in the total order, the own ones included, and ends after the
     leave. Events tick the clock and are logged on receipt, whether or not anybody iterates.
+
+    Attributes:
+        name: as it asked to be called, normalised.
+        gave_up: whether it left without hearing that it had: the service did not answer in time.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class Session:
         self._joining: steps.Send | None = None
         self._following: asyncio.Task[None] | None = None
         self._speaking: asyncio.Task[None] | None = None
+        self.gave_up = False
         self._leaving = False
         self._failure: Refusal | None = None
         self._complained = False
@@ -198,10 +203,15 @@ class Session:
         self._leaving = True
         reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
         if self.joined:
-            reason = "left"
-            await _within(LEAVE_SECONDS, self._outbox.settled())
-            await _within(LEAVE_SECONDS, self._ask_to_leave())
-            await _within(LEAVE_SECONDS, asyncio.shield(self._following))
+            try:
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._outbox.settled()
+                    await self._ask_to_leave()
+                    await asyncio.shield(self._following)
+                reason = "left"
+            except TimeoutError:
+                self.gave_up = True
+                reason = "gave up leaving"
         await self._end(reason)
 
     async def abandon(self) -> None:
@@ -373,9 +383,3 @@ class Session:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         await self._disconnect()
-
-
-async def _within(seconds: float, waiting: Coroutine[Any, Any, None] | asyncio.Future[None]) -> None:
-    """Wait, but not for longer than that: leaving must not hang on a service that is gone."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(waiting, seconds)

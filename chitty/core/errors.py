@@ -4,6 +4,7 @@ ChittyError
     Refusal                     the service said no; `status` is the canonical gRPC status name
         InvalidArgument         INVALID_ARGUMENT; `field` is the field at fault
         NameTaken               ALREADY_EXISTS
+        AlreadyJoined           ALREADY_EXISTS
         UnknownSession          UNAUTHENTICATED
         NotPermitted            PERMISSION_DENIED
         LimitExceeded           RESOURCE_EXHAUSTED
@@ -60,6 +61,12 @@ class InvalidArgument(Refusal):
 
 class NameTaken(Refusal):
     """Another participant holds the name."""
+
+    status = "ALREADY_EXISTS"
+
+
+class AlreadyJoined(Refusal):
+    """The session is a participant already, by another message."""
 
     status = "ALREADY_EXISTS"
 

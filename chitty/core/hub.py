@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from chitty.core import steps
 from chitty.core.errors import (
+    AlreadyJoined,
     InvalidArgument,
     LimitExceeded,
     NameTaken,
@@ -161,7 +162,7 @@ class Hub:
                 raise NotPermitted(f"this session joined as {member.name!r}: make a new one to be {join.name!r}")
             return Outcome(receipts=(self._joins[join.incarnation],), member=member)
         if member is not None:
-            raise PreconditionFailed(
+            raise AlreadyJoined(
                 f"this session is already a participant, by its message {member.number}:"
                 " repeat that number to take the membership over, or leave first"
             )

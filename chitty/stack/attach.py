@@ -77,7 +77,7 @@ class Attached:
 
         keys = KeyBindings()
 
-        @keys.add("c-]")
+        @keys.add("c-]", eager=True)  # alone, it begins a search in the editor
         @keys.add("c-c")
         def let_go(event: KeyPressEvent) -> None:
             event.app.exit(exception=EOFError)

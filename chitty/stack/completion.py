@@ -14,7 +14,16 @@ def running(directory: str, beginning: str) -> list[str]:
 
 def targets(directory: str, beginning: str) -> list[str]:
     """Return all participants, ended ones too, and the server."""
-    return _matching([SERVER, *(str(told["name"]) for _, told in members.clients(Layout.of(directory)))], beginning)
+    return _matching([SERVER, *_all(Layout.of(directory))], beginning)
+
+
+def known(directory: str, beginning: str) -> list[str]:
+    """Return all participants, ended ones too."""
+    return _matching(_all(Layout.of(directory)), beginning)
+
+
+def _all(layout: Layout) -> Iterator[str]:
+    return (str(told["name"]) for _, told in members.clients(layout))
 
 
 def _running(layout: Layout) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chitty import process
 from chitty.core.errors import NotRunning, StackError
-from chitty.stack import control, leftovers, locks, plan
+from chitty.stack import control, grace, leftovers, locks
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER, detour
 from chitty.stack.supervisor import Undelivered
@@ -56,8 +56,8 @@ def _in_order(stack: Stack) -> int:
     """Ask all to end, and return supervisord's pid when it has, or will not."""
     now = stack.members()
     # Its own shutdown stops programs one after the other, a second each: all are stopped together before.
-    stuck = control.stop(stack, [member.slug for member in now.present()], plan.STOP_CLIENT + 5)
-    stuck += control.stop(stack, [SERVER], plan.STOP_SERVER + 5)
+    stuck = control.stop(stack, [member.slug for member in now.present()], grace.CLIENT + grace.REAPED)
+    stuck += control.stop(stack, [SERVER], grace.SERVER + grace.REAPED)
     if stuck:
         stack.tell(f"{', '.join(stuck)} did not end when asked")
     stack.supervisor.call("shutdown")

@@ -5,7 +5,7 @@ import time
 
 from chitty import process
 from chitty.core.errors import StackError
-from chitty.stack import control, plan, waiting
+from chitty.stack import control, grace, waiting
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER
 from chitty.stack.members import Member, Members, Server
@@ -53,7 +53,7 @@ def restart(stack: Stack, name: str, wait: float) -> Outcome:
         now = stack.members()
         slug = SERVER if control.is_server(name) else now.get(name).slug
         stack.note(slug, intent="restart", pid=_pid(now, name))
-        if control.stop(stack, [slug], (plan.STOP_SERVER if slug == SERVER else plan.STOP_CLIENT) + 5):
+        if control.stop(stack, [slug], (grace.SERVER if slug == SERVER else grace.CLIENT) + grace.REAPED):
             raise StackError(f"{name} did not end: see `chitty doctor`")
         control.start(stack, slug)
     if slug != SERVER:

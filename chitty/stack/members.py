@@ -46,6 +46,8 @@ class Member:
         kind: bot or human.
         state: supervisord's own name of it, or PAUSED.
         reason: how it ended: left, killed, crashed (...) or refused: ...; empty while it runs.
+        refused: the service's message, when it was refused for good.
+        over: it has left or was refused, though its process may linger for a second.
         left: it was asked to leave, did, and is no program any more.
     """
 
@@ -57,6 +59,7 @@ class Member:
     joined: bool = False
     reason: str = ""
     refused: str = ""
+    over: bool = False
     left: bool = False
 
     @property
@@ -86,7 +89,9 @@ class Members:
         """
         member = self.find(name)
         if member is None:
-            known = ", ".join(one.name for one in self.participants if not one.left) or "nobody"
+            if any(fold(one.name) == fold(name) for one in self.participants):
+                raise NoSuchParticipant(f"{name} has left: `chitty join {name}` lets it join again")
+            known = ", ".join(one.name for one in self.present()) or "nobody"
             raise NoSuchParticipant(f"no participant is called {name!r}: here are {known}")
         return member
 
@@ -141,8 +146,9 @@ def _server(layout: Layout, program: dict[str, Any]) -> Server:
     pid = program.get("pid") or None
     state = _state(program.get("state", "STOPPED"), pid)
     ready = process.read_ready(layout.ready / SERVER)
-    failed = str(ready.get("failed", ""))
-    if pid is None or ready.get("pid") != pid or not process.alive(pid):
+    own = pid is None or ready.get("pid") == pid  # and not of an earlier life
+    failed = str(ready.get("failed", "")) if own else ""
+    if pid is None or not own or not process.alive(pid):
         return Server(state, pid, reason=_reason(program, {}), failed=failed)
     return Server(state, pid, ready.get("address"), ready.get("health", "UNKNOWN"), failed=failed)
 
@@ -161,6 +167,7 @@ def _member(layout: Layout, program: dict[str, Any], told: dict[str, Any] | None
         joined=own and ready.get("joined") is True and process.alive(pid or 0),
         reason="" if pid else _reason(program, ready),
         refused=str(ready.get("refused", "")) if own or not pid else "",
+        over=own and bool(ready.get("refused") or ready.get("left")),
     )
 
 

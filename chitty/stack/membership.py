@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chitty import process, settings
+from chitty import logfile, process, settings
 from chitty.core.errors import AlreadyExists, StackError
 from chitty.settings import Settings
-from chitty.stack import control, plan, waiting
+from chitty.stack import control, grace, plan, tail, waiting
 from chitty.stack.control import Stack
 from chitty.stack.files import write
 from chitty.stack.layout import slug
@@ -79,7 +79,7 @@ def scale(stack: Stack, number: int, caller: Caller, wait: float = JOIN_WAIT) ->
 def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, caller: Caller) -> None:
     """Write the programs of participants, add them to supervisord and start them, in one round each.
 
-    The caller holds the lock of changes, and none of them runs.
+    The caller holds the lock of changes, and none of them runs, or all that does is over.
 
     Raises:
         StackError: supervisord refused; what was written is removed.
@@ -90,6 +90,7 @@ def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, ca
     for wish in wishes:
         old = now.find(wish.name)
         if old is not None:
+            control.stop(stack, [old.slug], grace.CLIENT + grace.REAPED)
             supervisor.multicall([("removeProcessGroup", old.slug)])
             remove_files(stack, old.slug)
         stack.publish_nothing(slug(wish.name))
@@ -126,7 +127,7 @@ def unique(found: Sequence[Member]) -> list[Member]:
 
 def _runs(stack: Stack, now: Members, wish: Wish, told: Settings) -> bool:
     member = now.find(wish.name)
-    if member is None or not member.runs:
+    if member is None or not member.runs or member.over:
         return False
     runs = process.read_ready(stack.layout.client(member.slug)).get("run")
     wished = wish.run or told.bot.run
@@ -143,20 +144,30 @@ def _dismiss(stack: Stack, going: Sequence[Member]) -> Left:
     running = [member for member in going if member.runs]
     for member in running:
         stack.note(member.slug, intent="leave", pid=member.pid)
-    stuck = control.stop(stack, [member.slug for member in running], plan.STOP_CLIENT + 5)
+    stuck = control.stop(stack, [member.slug for member in running], grace.CLIENT + grace.REAPED)
     if stuck:
         raise StackError(f"{', '.join(stuck)} did not end: see `chitty doctor`")
     after = {member.slug: member for member in stack.members().present()} if running else {}
     for member in going:
         own = after.get(member.slug)
-        if own is None:
+        if own is None or member.over:
             result.removed.append(member.name)
             stack.note(member.slug, intent="forget")
         else:
-            (result.left if own.reason == "left" else result.lost).append(member.name)
+            receipted = own.reason == "left" and (not member.joined or _has_left(stack, member))
+            (result.left if receipted else result.lost).append(member.name)
             stack.note(member.slug, intent="left", name=member.name, kind=member.kind, reason=own.reason)
         _discard(stack, member.slug)
     return result
+
+
+def _has_left(stack: Stack, member: Member) -> bool:
+    """Tell whether the last leave that a participant asked for has its receipt in its log."""
+    for text in logfile.last_lines(stack.layout.log(member.slug)):
+        record = tail.read(member.slug, text)
+        if record is not None and record.text("op") == "leave" and record.event in {"ack", "send"}:
+            return record.event == "ack"
+    return False
 
 
 def _discard(stack: Stack, own: str) -> None:

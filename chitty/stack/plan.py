@@ -13,16 +13,11 @@ from chitty import settings
 from chitty.core.errors import SettingsError
 from chitty.core.names import MAX_NAME, fold
 from chitty.settings import Program, Settings
+from chitty.stack import grace
 from chitty.stack.layout import SERVER, Detour, slug
 
 SERVER_MODULE = "chitty.server"
 CLIENT_MODULE = "chitty.client"
-
-STOP_SERVER = 15
-"""Seconds after which supervisord kills a server that was asked to stop; it drains within 4."""
-
-STOP_CLIENT = 5
-"""Seconds after which supervisord kills a participant that was asked to leave."""
 
 _UNWRITABLE = ("\n", "\r", "'", '"', "\\", " ;", " #", "\t", "%(here)s")
 
@@ -63,6 +58,7 @@ def base(text: str, plain: Detour) -> str:
     """Return the static base of a stack; a line of it is replaced where the directory's own path will not do."""
     if plain.socket is not None:
         text = text.replace("file=s.sock", f"file={plain.socket}", 1)
+        text = text.replace("unix://s.sock", f"unix://{plain.socket}", 1)
     if plain.link is not None:
         text = text.replace("files=programs/", f"files={plain.link}/programs/", 1)
     return text
@@ -71,7 +67,7 @@ def base(text: str, plain: Detour) -> str:
 def server_program(told: Settings, python: str) -> File:
     """Return the ini file of the server: it is started again whenever it ends."""
     lines = _program(SERVER, f"{python_word(python)} -P -m {SERVER_MODULE} server.json", told)
-    lines += ["priority=1", "autostart=true", "autorestart=true", "startretries=3", f"stopwaitsecs={STOP_SERVER}"]
+    lines += ["priority=1", "autostart=true", "autorestart=true", "startretries=3", f"stopwaitsecs={grace.SERVER}"]
     return File(f"programs/{SERVER}.conf", "\n".join(lines) + "\n")
 
 
@@ -84,7 +80,7 @@ def client_program(name: str, told: Settings, python: str, *, autostart: bool) -
         f"autostart={'true' if autostart else 'false'}",
         "autorestart=false",
         "startretries=0",
-        f"stopwaitsecs={STOP_CLIENT}",
+        f"stopwaitsecs={grace.CLIENT}",
     ]
     return File(f"programs/{own}.conf", "\n".join(lines) + "\n")
 

@@ -9,7 +9,7 @@ from chitty.stack import members
 from chitty.stack.control import Stack
 from chitty.stack.layout import SERVER
 from chitty.stack.members import Member, Members
-from chitty.stack.show import colour_of, paint
+from chitty.terminal import colour_of, paint
 
 _HEAD = ("NAME", "KIND", "STATE", "PID", "JOINED", "LAMPORT", "REASON")
 _STYLES = {"RUNNING": "32", "STARTING": "33", "PAUSED": "33", "STOPPING": "33", "STOPPED": "2"}

@@ -4,7 +4,6 @@ import time
 import unicodedata
 import xmlrpc.client
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from chitty.core.errors import InvalidArgument, StackError, TimedOut
@@ -13,7 +12,7 @@ from chitty.logfile import Growing
 from chitty.stack import locks, tail
 from chitty.stack.control import Stack
 from chitty.stack.members import Member
-from chitty.stack.supervisor import Undelivered
+from chitty.stack.supervisor import Fault, Undelivered
 
 WAIT = 15.0
 """Seconds in which a receipt is expected: a participant that is connecting again needs some."""
@@ -92,11 +91,19 @@ def able(stack: Stack, name: str) -> Member:
 
 
 def send(stack: Stack, member: Member, text: str) -> None:
-    """Write a line to a participant's standard input."""
+    """Write a line to a participant's standard input.
+
+    Raises:
+        StackError: it has ended just now, or closed its input.
+    """
     # Binary, because XML has no way to write some characters that a message may have. A pipe that is full
     # makes supervisord fail although it keeps the line, and writes it later.
-    with suppress(Undelivered):
+    try:
         stack.supervisor.call("sendProcessStdin", member.slug, xmlrpc.client.Binary(f"{text}\n".encode()))
+    except Undelivered:
+        return
+    except Fault as fault:
+        raise StackError(f"{member.name} cannot be told anything any more: {fault}") from None
 
 
 def _records(growing: Growing, member: Member) -> Iterator[list[Record]]:

@@ -4,15 +4,14 @@ Everything that comes from outside is escaped before it reaches a terminal.
 """
 
 import json
-import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from chitty.journal import Record, escape
 from chitty.stack.tail import Line
+from chitty.terminal import colour_of, paint
 
-_COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 _QUIET = "2"
 _BOLD = "1"
 _RED = "31"
@@ -63,16 +62,6 @@ class View:
             local = datetime.fromisoformat(f"{minute}:00+00:00").astimezone().strftime("%H:%M")
             self._minutes[minute] = local
         return local + wall[16:23]
-
-
-def paint(text: str, style: str) -> str:
-    """Return text in a style of SGR (ECMA-48)."""
-    return f"\x1b[{style}m{text}\x1b[0m"
-
-
-def colour_of(name: str) -> str:
-    """Return the colour that belongs to a name, the same in every command and every run."""
-    return str(_COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)])
 
 
 def describe(record: Record) -> tuple[str, str]:

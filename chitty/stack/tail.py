@@ -9,6 +9,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,7 +98,8 @@ def moment(text: str, now: datetime) -> str:
             found = now - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
         elif re.fullmatch(r"\d?\d:\d\d(:\d\d(\.\d+)?)?", text):
             today = now.astimezone().date().isoformat()
-            found = datetime.fromisoformat(f"{today}T{text.zfill(5)}").astimezone()
+            hour, _, rest = text.partition(":")
+            found = datetime.fromisoformat(f"{today}T{hour:0>2}:{rest}").astimezone()
         else:
             found = datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
@@ -143,8 +145,13 @@ class Follower:
 
     def rest(self) -> list[Line]:
         """Return what is held back, ready or not."""
-        self.read()
-        return [heapq.heappop(self._held)[3] for _ in range(len(self._held))]
+        return self.read() + [heapq.heappop(self._held)[3] for _ in range(len(self._held))]
+
+    def close(self) -> None:
+        """Close the logs."""
+        for growing, _ in self._open.values():
+            growing.close()
+        self._open.clear()
 
     def follow(self, goes_on: Callable[[], bool]) -> Iterator[list[Line]]:
         """Yield the lines that came, for as long as `goes_on` says at each look."""
@@ -182,16 +189,13 @@ def stream(
         else:
             yield from _batches(history(found, wanted))
         return
-    if number is None:
-        yield from Follower(folder, only, wanted, at_end=False).follow(goes_on)
-        return
-    follower = Follower(folder, only, wanted, at_end=True)
-    shown = last(logs(folder, only), wanted, number)
-    yield shown
-    # What was written between the two looks was seen by both.
-    seen = {(line.file, line.text) for line in shown}
-    for ready in follower.follow(goes_on):
-        yield [line for line in ready if (line.file, line.text) not in seen]
+    with closing(Follower(folder, only, wanted, at_end=number is not None)) as follower:
+        shown = last(logs(folder, only), wanted, number) if number is not None else []
+        yield shown
+        # What was written between the two looks was seen by both.
+        seen = {(line.file, line.text) for line in shown}
+        for ready in follower.follow(goes_on):
+            yield [line for line in ready if (line.file, line.text) not in seen]
 
 
 def _batches(found: Iterator[Line]) -> Iterator[list[Line]]:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,10 @@ _WAIT = 30.0  # seconds
 _WAIT_EACH = 1.0  # seconds a participant: two slow cores start two or three a second
 _SPAWN_WAIT = 30.0  # seconds until supervisord has read its configuration and answers
 _HUNG = 20.0  # seconds in which one that holds the stack has to answer
+
+
+class ServerFailed(StackError):
+    """The server cannot serve; the text is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +107,25 @@ def up(
     Without `wait` it is 30 seconds, and more where many interpreters have to start.
 
     Raises:
-        StackError: supervisord or the server could not be started; nothing is left running.
+        StackError: supervisord or the server could not be started; of a new stack nothing is left running.
         AlreadyExists: it runs, with other options.
+        TimedOut: the server does not serve in time.
     """
     began = time.monotonic()
     stack.layout.make()
     with stack.changing():
-        asked = (_complete if _is_running(stack) else _begin)(stack, request, caller)
+        running = _is_running(stack)
+        asked = (_complete if running else _begin)(stack, request, caller)
     names = [wish.name for wish in asked]
     deadline = began + (max(_WAIT, _WAIT_EACH * len(names)) if wait is None else wait)
-    _await_server(stack, deadline, watch, len(names))
-    outcome = waiting.joined(stack, names, max(0.0, deadline - time.monotonic()), watch)
-    if outcome.members is not None and outcome.members.server.failed:
-        _give_up(stack, outcome.members.server.failed)
-    return outcome
+    try:
+        _await_server(stack, deadline, watch, len(names))
+    except ServerFailed:
+        if not running:
+            with suppress(NotRunning), stack.changing():
+                take_down(stack)
+        raise
+    return waiting.joined(stack, names, max(0.0, deadline - time.monotonic()), watch)
 
 
 def _is_running(stack: Stack) -> bool:
@@ -154,21 +164,21 @@ def _complete(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     if request.fresh:
         raise AlreadyExists(f"a stack runs in {stack.layout.directory}: `chitty down` before `up --fresh`")
     told = membership.kept(stack)
-    _check_same(request, told)
+    _check_same(request, told, stack.layout.settings)
     now = stack.members()
     asked = wishes(request, told)
     humans = {fold(name) for name in request.humans}
     missing = []
     for wish in asked:
         member = now.find(wish.name)
-        if member is not None and member.runs:
+        if member is not None and member.runs and not member.over:
             if fold(wish.name) in humans and member.kind != "human":
                 raise AlreadyExists(f"{member.name} is here already, as a bot: `chitty leave {member.name}` first")
         else:
             missing.append(wish if member is None else _as_before(stack, wish, member.slug))
     membership.start(stack, now, missing, told, caller)
     if not now.server.pid:
-        stack.supervisor.multicall([("startProcess", SERVER, control.NO_WAIT)])
+        control.start(stack, SERVER)
     return asked
 
 
@@ -178,13 +188,14 @@ def _as_before(stack: Stack, wish: Wish, slug: str) -> Wish:
     return Wish(wish.name, kind, str(old.get("run", "")))
 
 
-def _check_same(request: Request, told: Settings) -> None:
+def _check_same(request: Request, told: Settings, kept: Path) -> None:
     """Refuse options that the running stack does not have."""
     if request.port is not None and request.port != told.server.port:
         raise AlreadyExists(f"the stack runs with port {told.server.port}, not {request.port}: `chitty down` first")
     if request.config is None:
         return
-    wanted = effective(request)
+    # Laid over what it runs with: a port that was given to the first `up` is no contradiction.
+    wanted = effective(request, kept)
     for section in ("server", "bot", "logs"):
         if getattr(wanted, section) != getattr(told, section):
             raise AlreadyExists(f"the stack runs with other {section} settings: `chitty down` first")
@@ -244,7 +255,12 @@ def _last_line(text: str) -> str:
 
 
 def _await_server(stack: Stack, deadline: float, watch: Watch | None, total: int) -> None:
-    """Wait until the server serves; one that cannot is taken down, with everything else."""
+    """Wait until the server serves.
+
+    Raises:
+        ServerFailed: it never will.
+        TimedOut: it did not in time.
+    """
     while True:
         now = stack.members()
         if watch is not None:
@@ -252,18 +268,9 @@ def _await_server(stack: Stack, deadline: float, watch: Watch | None, total: int
         if now.server.serving:
             return
         if now.server.failed:
-            _give_up(stack, now.server.failed)
+            raise ServerFailed(now.server.failed)
         if now.server.state == "FATAL":
-            _give_up(stack, f"the server did not start: {now.server.reason}; see {stack.layout.log(SERVER)}")
+            raise ServerFailed(f"the server did not start: {now.server.reason}; see {stack.layout.log(SERVER)}")
         if time.monotonic() > deadline:
             raise TimedOut(f"the server does not serve yet: see {stack.layout.log(SERVER)}, and `chitty status`")
         time.sleep(0.05)
-
-
-def _give_up(stack: Stack, why: str) -> None:
-    try:
-        with stack.changing():
-            take_down(stack)
-    except NotRunning:
-        pass
-    raise StackError(why)

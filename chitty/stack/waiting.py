@@ -63,17 +63,20 @@ def sort(now: Members, names: Sequence[str]) -> Outcome:
 
 
 def why(member: Member) -> str:
-    """Return in one line why a participant has not joined."""
+    """Return in one line why a participant is not here."""
     if member.refused:
         return f"{member.name} was refused: {member.refused}"
     if not member.runs:
-        return f"{member.name} did not join: {ended(member)}; see `chitty logs {member.name}`"
+        return f"{member.name} has ended: {ended(member)}; see `chitty logs {member.name}`"
     return f"{member.name} has not joined yet"
 
 
 def _which(outcome: Outcome, member: Member) -> list[Member]:
     if member.joined:
         return outcome.joined
+    if member.runs:
+        return outcome.waiting
+    if member.reason == "left":  # it came, and went by itself before anybody looked
+        return outcome.joined
     # A program just added is STOPPED for an instant, without an end: it is waited for.
-    over = member.refused or (not member.runs and (member.reason or member.state in {"FATAL", "EXITED", "BACKOFF"}))
-    return outcome.failed if over else outcome.waiting
+    return outcome.failed if member.reason or member.state in {"FATAL", "EXITED", "BACKOFF"} else outcome.waiting

@@ -23,17 +23,6 @@ _SERVER = "server"
 _CACHE = 200_000
 _KINDS = {kind: kind for kind in journal.EVENTS}
 _EDGES = frozenset({"start", "end"})
-_NEEDED = {
-    "start": ("pid", "version", "format"),
-    "send": ("op", "id"),
-    "receive": ("op", "id", "stamped", "participant"),
-    "detect": ("participant", "incarnation", "reason"),
-    "broadcast": ("op", "epoch", "seq", "members", "participant", "text"),
-    "deliver": ("op", "epoch", "seq", "stamped", "participant", "text"),
-    "ack": ("op", "id", "epoch", "seq", "stamped"),
-    "refused": ("op", "id", "status", "reason"),
-    "end": ("reason",),
-}
 _WORD = r'([^\s"]+)'
 _QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _PATTERNS = {
@@ -308,8 +297,8 @@ def _text(quoted: str | None) -> str:
 
 
 def _parse(kind: str, rest: str) -> Says | None:
-    found = journal.fields(rest)
-    if found is None or any(key not in found for key in _NEEDED[kind]):
+    found = journal.fields(kind, rest)
+    if found is None:
         return None
     return Says(**{key: value for key, value in found.items() if key in _KNOWN})  # type: ignore[arg-type]
 

@@ -11,11 +11,22 @@ those characters are the process's public identity, its incarnation. ListPartici
 Time is Lamport's (1978). A process has one clock C, starting at 0. A send event: C += 1, and the
 message carries C. A receive event of a message stamped T: C = max(C, T) + 1. Join, Publish and Leave
 are sends; each event and each receipt that arrives is a receive event of its own, in order of
-arrival, however many travel together.
+arrival, however many travel together. A refused request carries no timestamp back; learning that it
+was refused is a local event: C += 1. A timestamp more than 2^32 ahead of the service's clock is
+refused.
 
 A message id is `<incarnation>.<number>`. Numbers of an incarnation rise from 1 over all its joins,
-publishes and leaves; gaps are allowed. Whoever repeats a message keeps its number and timestamp, and
-gets the first receipt again.
+publishes and leaves; gaps are allowed, so a refused number may be left out. Whoever repeats a message
+keeps its number and timestamp, and gets the first receipt again; a repeat is known by its number alone,
+and neither sending it nor its second receipt ticks. The service remembers the last 4,096 receipts of
+each incarnation, and of the last 10,000 incarnations that left: have no more than that without receipt.
+A number that is not above the highest accepted one and has no remembered receipt is INVALID_ARGUMENT.
+
+A membership ends when its Join stream breaks and nobody has taken it over: the others are told that it
+was LOST. Then join anew, with the next number; events in between are not delivered. Messages whose
+receipts are missing are repeated after that, under their old numbers: those that had been accepted get
+their receipts, and INVALID_ARGUMENT for the number says that one never was, so that its text may be sent
+as a new message. In another epoch nobody can tell.
 
 Errors are gRPC statuses. INVALID_ARGUMENT names the field at fault in google.rpc.BadRequest details.
 """
@@ -194,7 +205,7 @@ class Message(_message.Message):
     lamport: _builtins.int
     """of the send event"""
     text: _builtins.str
-    """1 to 128 Unicode code points"""
+    """1 to 128 Unicode code points, any; escape them before you show them"""
     def __init__(
         self,
         *,

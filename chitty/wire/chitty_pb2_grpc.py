@@ -63,7 +63,8 @@ class ChittyChatServicer(object):
         """Become a participant. The stream is the membership: while it is open the participant belongs, and
         it carries every event from the participant's own join on, in one total order. It ends OK after
         Leave. A Join repeated by the same session with the same number takes the membership over and goes
-        on after `after`.
+        on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
+        with another number while the membership stands is ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,15 +74,17 @@ class ChittyChatServicer(object):
         """Say something. Open the stream at the first message and keep it; each request is answered by one
         response with a receipt for each of its messages. A request is all or nothing: an invalid message
         ends the call with its status and none of its request's messages is accepted; what was receipted
-        before stands, and the membership goes on.
+        before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
+        survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
+        At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Leave(self, request, context):
-        """Stop being a participant. The leaver's Join stream ends OK after its last event; it does not carry
-        the leaver's own leave.
+        """Stop being a participant. The leaver's Join stream ends OK after its last event, perhaps before this
+        answers; it does not carry the leaver's own leave.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -11,11 +11,22 @@ those characters are the process's public identity, its incarnation. ListPartici
 Time is Lamport's (1978). A process has one clock C, starting at 0. A send event: C += 1, and the
 message carries C. A receive event of a message stamped T: C = max(C, T) + 1. Join, Publish and Leave
 are sends; each event and each receipt that arrives is a receive event of its own, in order of
-arrival, however many travel together.
+arrival, however many travel together. A refused request carries no timestamp back; learning that it
+was refused is a local event: C += 1. A timestamp more than 2^32 ahead of the service's clock is
+refused.
 
 A message id is `<incarnation>.<number>`. Numbers of an incarnation rise from 1 over all its joins,
-publishes and leaves; gaps are allowed. Whoever repeats a message keeps its number and timestamp, and
-gets the first receipt again.
+publishes and leaves; gaps are allowed, so a refused number may be left out. Whoever repeats a message
+keeps its number and timestamp, and gets the first receipt again; a repeat is known by its number alone,
+and neither sending it nor its second receipt ticks. The service remembers the last 4,096 receipts of
+each incarnation, and of the last 10,000 incarnations that left: have no more than that without receipt.
+A number that is not above the highest accepted one and has no remembered receipt is INVALID_ARGUMENT.
+
+A membership ends when its Join stream breaks and nobody has taken it over: the others are told that it
+was LOST. Then join anew, with the next number; events in between are not delivered. Messages whose
+receipts are missing are repeated after that, under their old numbers: those that had been accepted get
+their receipts, and INVALID_ARGUMENT for the number says that one never was, so that its text may be sent
+as a new message. In another epoch nobody can tell.
 
 Errors are gRPC statuses. INVALID_ARGUMENT names the field at fault in google.rpc.BadRequest details.
 """
@@ -52,17 +63,20 @@ class ChittyChatStub:
     """Become a participant. The stream is the membership: while it is open the participant belongs, and
     it carries every event from the participant's own join on, in one total order. It ends OK after
     Leave. A Join repeated by the same session with the same number takes the membership over and goes
-    on after `after`.
+    on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
+    with another number while the membership stands is ALREADY_EXISTS.
     """
     Publish: _grpc.StreamStreamMultiCallable[_chitty_pb2.PublishRequest, _chitty_pb2.PublishResponse]
     """Say something. Open the stream at the first message and keep it; each request is answered by one
     response with a receipt for each of its messages. A request is all or nothing: an invalid message
     ends the call with its status and none of its request's messages is accepted; what was receipted
-    before stands, and the membership goes on.
+    before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
+    survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
+    At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
     """
     Leave: _grpc.UnaryUnaryMultiCallable[_chitty_pb2.LeaveRequest, _chitty_pb2.LeaveResponse]
-    """Stop being a participant. The leaver's Join stream ends OK after its last event; it does not carry
-    the leaver's own leave.
+    """Stop being a participant. The leaver's Join stream ends OK after its last event, perhaps before this
+    answers; it does not carry the leaver's own leave.
     """
     ListParticipants: _grpc.UnaryUnaryMultiCallable[_chitty_pb2.ListParticipantsRequest, _chitty_pb2.ListParticipantsResponse]
     """Who is here. Not a message of the protocol: it carries no timestamp and moves no clock."""
@@ -74,17 +88,20 @@ class ChittyChatAsyncStub(ChittyChatStub):
     """Become a participant. The stream is the membership: while it is open the participant belongs, and
     it carries every event from the participant's own join on, in one total order. It ends OK after
     Leave. A Join repeated by the same session with the same number takes the membership over and goes
-    on after `after`.
+    on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
+    with another number while the membership stands is ALREADY_EXISTS.
     """
     Publish: _aio.StreamStreamMultiCallable[_chitty_pb2.PublishRequest, _chitty_pb2.PublishResponse]  # type: ignore[assignment]
     """Say something. Open the stream at the first message and keep it; each request is answered by one
     response with a receipt for each of its messages. A request is all or nothing: an invalid message
     ends the call with its status and none of its request's messages is accepted; what was receipted
-    before stands, and the membership goes on.
+    before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
+    survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
+    At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
     """
     Leave: _aio.UnaryUnaryMultiCallable[_chitty_pb2.LeaveRequest, _chitty_pb2.LeaveResponse]  # type: ignore[assignment]
-    """Stop being a participant. The leaver's Join stream ends OK after its last event; it does not carry
-    the leaver's own leave.
+    """Stop being a participant. The leaver's Join stream ends OK after its last event, perhaps before this
+    answers; it does not carry the leaver's own leave.
     """
     ListParticipants: _aio.UnaryUnaryMultiCallable[_chitty_pb2.ListParticipantsRequest, _chitty_pb2.ListParticipantsResponse]  # type: ignore[assignment]
     """Who is here. Not a message of the protocol: it carries no timestamp and moves no clock."""
@@ -99,7 +116,8 @@ class ChittyChatServicer(metaclass=_abc_1.ABCMeta):
         """Become a participant. The stream is the membership: while it is open the participant belongs, and
         it carries every event from the participant's own join on, in one total order. It ends OK after
         Leave. A Join repeated by the same session with the same number takes the membership over and goes
-        on after `after`.
+        on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
+        with another number while the membership stands is ALREADY_EXISTS.
         """
 
     @_abc_1.abstractmethod
@@ -111,7 +129,9 @@ class ChittyChatServicer(metaclass=_abc_1.ABCMeta):
         """Say something. Open the stream at the first message and keep it; each request is answered by one
         response with a receipt for each of its messages. A request is all or nothing: an invalid message
         ends the call with its status and none of its request's messages is accepted; what was receipted
-        before stands, and the membership goes on.
+        before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
+        survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
+        At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
         """
 
     @_abc_1.abstractmethod
@@ -120,8 +140,8 @@ class ChittyChatServicer(metaclass=_abc_1.ABCMeta):
         request: _chitty_pb2.LeaveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chitty_pb2.LeaveResponse, _abc.Awaitable[_chitty_pb2.LeaveResponse]]:
-        """Stop being a participant. The leaver's Join stream ends OK after its last event; it does not carry
-        the leaver's own leave.
+        """Stop being a participant. The leaver's Join stream ends OK after its last event, perhaps before this
+        answers; it does not carry the leaver's own leave.
         """
 
     @_abc_1.abstractmethod

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -19,6 +20,8 @@ from chitty.core import steps
 from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Message, Publish, Reason, Receipt
 from chitty.core.hub import Hub, Limits
 from tests.core.replaying import some_commands, written
+
+pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
 
 SESSIONS = ["a", "b", "c", "d"]
 NAMES = ["alice", "ALICE", "bob", "carol"]
@@ -87,7 +90,7 @@ class Model:
     def join(self, session: str, name: str, number: int, stamped: int) -> Expected:  # noqa: PLR0911 - a table
         stay = self.stay(session)
         if stay is not None and number != stay.number:
-            return Expected("FAILED_PRECONDITION")
+            return Expected("ALREADY_EXISTS")
         if stay is not None:
             same = stay.name.lower() == name.lower()
             return Expected(receipts=[stay.receipt]) if same else Expected("PERMISSION_DENIED")

@@ -103,6 +103,17 @@ def test_a_human_says_what_its_input_says_verbatim_and_nothing_else(processes):
     assert processes.ready("alice")["left"] is True
 
 
+def test_one_that_leaves_a_service_that_does_not_answer_gives_up_and_says_so(processes):
+    processes.server()
+    alice = processes.client("alice")
+    eventually(lambda: processes.joined("alice"), 30.0)
+    processes.started["server"].send_signal(signal.SIGSTOP)
+    alice.terminate()
+    assert alice.wait(10) == 0
+    assert processes.events("alice")[-1].fields["reason"] == "gave up leaving"
+    assert processes.ready("alice")["left"] is False
+
+
 def test_a_line_that_cannot_be_said_is_told_and_the_next_one_is_said(processes):
     processes.server()
     processes.client("alice")
@@ -178,7 +189,7 @@ def test_a_bot_that_returns_leaves(processes):
 
 def test_a_seed_makes_a_bot_say_the_same_again(processes):
     processes.server()
-    plain = {"rate": 200.0, "seed": 7, "phrases": ["a", "b", "c", "d"], "run": ""}
+    plain = {"rate": 200.0, "seed": 7, "phrases": ["a", "b", "c", "d"], "run": "chitty.client.bot:chatter"}
     bot = settings.convert(plain, settings.Bot, "the test")
     for file in ("first", "second"):
         client = processes.client("alice", file, kind="bot", run="chitty.client.bot:chatter", bot=bot)

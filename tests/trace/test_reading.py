@@ -35,7 +35,7 @@ def agrees(line: str) -> None:
     if found is None:
         return
     wall, level, process, event, lamport, n, rest = found
-    fields = journal.fields(rest)
+    fields = journal.fields(event, rest)
     record = journal.parse(line)
     assert (record is None) == (fields is None)
     if record is not None and fields is not None:

@@ -1,0 +1,17 @@
+"""How things look on a terminal: styles, and the colour that belongs to a name. Knows no stream. Pure."""
+
+import zlib
+
+_COLOURS = (36, 32, 33, 34, 96, 92, 93, 95, 94)
+_OF_THE_SERVICE = "35"
+_SERVICE = frozenset({"hub", "server"})
+
+
+def paint(text: str, style: str) -> str:
+    """Return text in a style of SGR (ECMA-48), such as `1` for bold or `36;1` for bold cyan."""
+    return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def colour_of(name: str) -> str:
+    """Return the colour that belongs to a name, the same in every command and every run; the hub has its own."""
+    return _OF_THE_SERVICE if name in _SERVICE else str(_COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)])

@@ -1,0 +1,335 @@
+"""Participants come, speak and go while a stack runs: join, leave, scale, say, attach, chat."""
+
+import contextlib
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chitty import process, settings
+from chitty.settings import Program
+from tests.integration.launching import Stack
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+QUIET = "bot: {rate: 0.01}\n"  # bots that hardly ever speak leave the machine to the tests
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "quiet.yaml").write_text(QUIET)
+    stack = Stack(folder / "stack")
+    try:
+        stack.up("--clients", "bob,carol", "--human", "zoe", "--config", "quiet.yaml")
+        yield stack
+    finally:
+        stack.end()
+
+
+@pytest.fixture
+def running(shared):
+    """Return the shared stack with bob, carol and zoe in it, and nobody else."""
+    yield shared
+    for one in shared.status()["participants"]:
+        if one["name"] not in {"bob", "carol", "zoe"} and one["reason"] != "left":
+            shared.call("leave", one["name"])
+    for name in {"bob", "carol"} - shared.joined():
+        shared.call("join", name)
+    if "zoe" not in shared.joined():
+        shared.call("join", "zoe", "--human")
+
+
+def test_the_status_tells_who_is_there(running):
+    status = running.status()
+    server = status["server"]
+    assert (server["state"], server["health"]) in {("RUNNING", "SERVING"), ("STARTING", "SERVING")}
+    assert server["pid"] == running.pid("server")
+    assert server["address"].startswith("127.0.0.1:")
+    by_name = {one["name"]: one for one in status["participants"]}
+    assert {name: by_name[name]["kind"] for name in ("bob", "zoe")} == {"bob": "bot", "zoe": "human"}
+    for one in by_name.values():
+        if one["joined"]:
+            assert set(one) == {"name", "kind", "state", "pid", "joined", "lamport", "reason"}
+            assert (one["pid"], one["reason"]) == (running.pid(one["name"]), "")
+            assert one["lamport"] >= 1
+    table = running.run("ps")
+    assert "NAME" in table
+    assert server["address"] in table
+
+
+def test_one_joins_and_leaves_and_both_are_broadcast_when_the_command_returns(running):
+    assert "alice joined" in running.run("join", "alice")
+    assert "Participant alice joined" in running.layout.log("bob").read_text()
+    assert running.of("alice")["joined"] is True
+    assert "alice left" in running.run("leave", "alice")
+    assert "Participant alice left" in running.layout.log("bob").read_text()
+    gone = running.of("alice")
+    assert (gone["joined"], gone["reason"], gone["pid"]) == (False, "left", None)
+    assert "alice has left" in running.run("leave", "alice", expect=4)
+    assert not running.layout.client("alice").exists()
+    assert running.layout.log("alice").exists()
+    running.run("join", "alice")
+
+
+def test_who_is_here_already_stays_and_cannot_become_another(running):
+    pid = running.pid("bob")
+    assert "is here already" in running.run("join", "BOB")
+    assert running.pid("bob") == pid
+    assert "as a bot" not in running.run("join", "bob", "--human", expect=5)
+    assert "as a human" in running.run("join", "zoe", expect=5)
+    assert "the bot" in running.run("join", "bob", "--bot", "other:bot", expect=5)
+    assert running.pid("bob") == pid
+
+
+def test_names_of_any_script_are_participants(running):
+    running.run("join", "Ünï", "a.b", "--human")
+    assert {"Ünï", "a.b"} <= running.joined()
+    assert "said" in running.run("say", "ÜNÏ", "hé")
+    running.run("leave", "U\u0308ni\u0308")  # not composed, as some keyboards write it
+    assert "Ünï" not in running.joined()
+
+
+def test_an_unknown_name_is_told(running):
+    for command in (
+        ["leave", "x"],
+        ["say", "x", "hi"],
+        ["kill", "x"],
+        ["pause", "x"],
+        ["restart", "x"],
+        ["attach", "x"],
+    ):
+        assert "no participant is called 'x'" in running.run(*command, expect=4)
+    assert "there is no log of 'x'" in running.run("logs", "x", expect=4)
+
+
+def test_if_one_of_those_named_is_unknown_nobody_leaves(running):
+    running.run("leave", "bob", "nobody", expect=4)
+    assert "bob" in running.joined()
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "  a  b\t", '"quoted" \\n', "x" * 128, "😀" * 128, "-n --help", "\uffff", "%s $x"]
+)
+def test_what_is_said_is_said_verbatim_and_has_a_receipt(running, text):
+    said = running.run("say", "zoe", "--", text)
+    assert said.startswith("said at Lamport time ")
+    (own,) = [r for r in running.records("zoe")[-4:] if r.event == "send" and r.text("op") == "publish"]
+    assert own.text("text") == text
+    assert any(record.text("text") == text for record in running.records("bob")[-2:])
+
+
+def test_what_is_too_long_is_refused_by_the_service(running):
+    refused = running.run("say", "zoe", "x" * 129, expect=1)
+    assert "refused: the message has 129 characters" in refused
+    assert "refused: the message has 5000 bytes" in running.run("say", "zoe", "x" * 5000, expect=1)
+    assert "refused: the message is empty" in running.run("say", "zoe", "", expect=1)
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "\x1b[2J", "bell\x07", "x" * 65_536])
+def test_what_is_no_line_is_a_usage_error(running, text):
+    before = len(running.records("zoe"))
+    assert "chitty: the text has" in running.run("say", "zoe", text, expect=2)
+    assert not any(record.event == "send" for record in running.records("zoe")[before:])
+
+
+def test_says_of_several_commands_at_once_each_have_their_own_receipt(running):
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: running.run("say", "zoe", "the same"), range(6)))
+    assert len(set(said)) == 6
+
+
+def test_a_pipe_can_sit_down_at_a_participant(running):
+    out = running.run("attach", "zoe", stdin="one\ntwo\n")
+    assert out.index("zoe: one") < out.index("zoe: two")
+    assert "refused: the message has 129 characters" in running.run("attach", "zoe", stdin="x" * 129 + "\n")
+
+
+class Terminal:
+    """A command at a terminal."""
+
+    def __init__(self, stack, *arguments):
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(stack.cwd)
+            command = stack.command(*arguments)
+            os.execve(command[0], command, {**stack.environment, "TERM": "xterm"})
+        self.seen = ""
+
+    def type(self, data):
+        os.write(self.terminal, data)
+
+    def look(self):
+        """Read what there is, answering when asked where the cursor is."""
+        with contextlib.suppress(OSError):
+            while select.select([self.terminal], [], [], 0.01)[0]:
+                data = os.read(self.terminal, 65536)
+                if b"\x1b[6n" in data:
+                    os.write(self.terminal, b"\x1b[1;1R")
+                self.seen += data.decode("utf-8", "replace")
+        return self.seen
+
+    def ended(self):
+        self.look()
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return (os.waitstatus_to_exitcode(status),) if pid else None
+
+    def close(self):
+        if process.alive(self.pid):
+            os.kill(self.pid, 9)
+            os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+
+def test_a_person_can_sit_down_at_a_participant_and_let_go(running):
+    running.run("say", "zoe", "before")
+    with contextlib.closing(Terminal(running, "attach", "zoe")) as terminal:
+        eventually(lambda: "zoe: before" in terminal.look() and "zoe>" in terminal.look())
+        terminal.type(b"typed at once\r")
+        eventually(lambda: "zoe: typed at once" in terminal.look())
+        terminal.type(b"x" * 129 + b"\r")
+        eventually(lambda: "refused" in terminal.look())
+        terminal.type(b"\x1d")
+        assert eventually(terminal.ended) == (0,)
+    assert "zoe" in running.joined(), "letting go makes nobody leave"
+
+
+def test_sitting_ends_with_its_participant(running):
+    running.run("join", "guest", "--human")
+    with contextlib.closing(Terminal(running, "attach", "guest")) as terminal:
+        eventually(lambda: "guest>" in terminal.look())
+        running.run("kill", "guest")
+        assert eventually(terminal.ended) == (0,)
+        assert "guest has ended" in terminal.seen
+
+
+def test_chat_joins_the_running_stack_without_supervision(running):
+    out = running.run("chat", "mia", "--log", running.cwd / "mia.log", stdin="from a pipe\n")
+    assert "mia: from a pipe" in out
+    assert " end lamport=" in (running.cwd / "mia.log").read_text()
+    assert "mia" not in {one["name"] for one in running.status()["participants"]}
+    assert "is taken" in running.run("chat", "bob", "--log", running.cwd / "bob.log", expect=1)
+
+
+def test_one_whose_name_a_stranger_has_is_refused_run_once_and_told_why(running):
+    stranger = running.start("chat", "ghost", "--log", running.cwd / "ghost.log", stdin=subprocess.PIPE)
+    with stranger:
+        eventually(lambda: "Participant ghost joined" in running.layout.log("bob").read_text(), 20)
+        assert "ghost was refused: name 'ghost' is taken" in running.run("join", "ghost", expect=1)
+        refused = running.of("ghost")
+        assert refused["state"] == "EXITED"
+        assert refused["reason"].startswith("refused: name 'ghost' is taken")
+        assert running.layout.log("ghost").read_text().count(" start ") == 1
+        stranger.communicate("", timeout=20)
+    assert "ghost joined" in running.run("join", "ghost")
+
+
+def test_a_bot_of_ones_own_is_found_where_the_command_was_given(running):
+    (running.cwd / "mine.py").write_text(
+        "async def greet(me):\n    await me.publish('my own')\n\n"
+        "async def crash(me):\n    raise ValueError('on purpose')\n"
+    )
+    assert "own joined, and has left by itself" in running.run("join", "own", "--bot", "mine:greet")
+    assert (running.of("own")["state"], running.of("own")["reason"]) == ("EXITED", "left")
+    assert "own: my own" in running.run("logs", "bob")
+    running.call("join", "bad", "--bot", "mine:crash")  # it may have joined and crashed before anybody looks
+    eventually(lambda: running.of("bad")["state"] == "EXITED")
+    assert running.of("bad")["reason"] == "crashed (exit status 1)"
+    assert "had ended before" in running.run("leave", "bad", "own")
+    assert running.of("bad") == {}
+
+
+def test_a_bot_that_is_none_is_told_and_can_be_mended(running):
+    assert "cannot import 'nowhere'" in running.run("join", "eve", "--bot", "nowhere:bot", expect=1)
+    assert "cannot import 'nowhere'" in running.of("eve")["reason"]
+    assert "eve joined" in running.run("join", "eve")
+
+
+def test_scale_lets_new_ones_join_and_the_newest_bots_go_but_never_humans(running):
+    assert len(running.joined()) == 3
+    running.run("scale", 5)
+    assert running.joined() == {"bob", "carol", "zoe", "dave", "erin"}
+    running.run("scale", 4)
+    assert running.joined() == {"bob", "carol", "zoe", "dave"}, "the newest went"
+    assert "humans are not made to leave" in running.run("scale", 0, expect=1)
+    assert running.joined() == {"zoe"}
+
+
+def test_all_can_leave_and_come_again(running):
+    running.run("leave", "--all")
+    assert running.joined() == set()
+    running.run("join", "bob", "carol")
+    assert running.joined() == {"bob", "carol"}
+
+
+def test_many_commands_at_once_do_not_hurt_each_other(running):
+    commands = [("join", f"n{number}") for number in range(4)] + [("join", "n0"), ("say", "zoe", "hi"), ("status",)]
+    with ThreadPoolExecutor(len(commands)) as pool:
+        assert {done.returncode for done in pool.map(lambda one: running.call(*one), commands)} == {0}
+    assert {f"n{number}" for number in range(4)} <= running.joined()
+    with ThreadPoolExecutor(4) as pool:
+        codes = [
+            done.returncode for done in pool.map(lambda name: running.call("leave", name), ["n0", "n0", "n1", "n2"])
+        ]
+    assert sorted(codes) == [0, 0, 0, 4]
+
+
+def test_what_a_participant_is_told_stands_in_json_and_its_ini_file_has_only_a_plain_name(running):
+    running.run("join", "Ünï.x", "--human")
+    (path,) = [path for path in running.layout.clients.glob("p-*.json") if "nï.x" in path.read_text()]
+    told = settings.decode(path.read_bytes(), Program, "test")
+    assert (told.name, told.kind) == ("Ünï.x", "human")
+    assert running.layout.program(path.stem).read_text().isascii()
+
+
+def test_a_name_can_be_completed_while_its_process_lives(running):
+    environment = {**running.environment, "_CHITTY_COMPLETE": "bash_complete", "COMP_CWORD": "4"}
+    words = f"chitty -C {running.layout.directory} say z"
+
+    def complete(line):
+        done = subprocess.run(
+            running.command()[:3], env={**environment, "COMP_WORDS": line}, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+    assert complete(words) == ["plain,zoe"]
+    assert complete(words.replace("say z", "kill s")) == ["plain,server"]
+
+
+def test_controlling_is_quick_and_loads_nothing_heavy(running):
+    program = (
+        "import sys; from chitty import cli; code = cli.run(sys.argv[1:]);"
+        "print(code, [name for name in ('grpc', 'yaml', 'rich', 'prompt_toolkit', 'asyncio') if name in sys.modules])"
+    )
+    for command in (
+        ["status"],
+        ["say", "zoe", "hi"],
+        ["pause", "bob"],
+        ["unpause", "bob"],
+        ["kill", "bob", "-s", "CONT"],
+    ):
+        arguments = [running.command()[0], "-c", program, "-C", str(running.layout.directory), *command]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=running.cwd)
+        assert done.stdout.splitlines()[-1] == "0 []", command
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        running.run("status")
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.5
+
+
+def test_what_happened_and_what_was_asked_is_noted_in_order(running):
+    running.run("join", "guest")
+    running.run("kill", "guest")
+    events = [json.loads(line) for line in running.layout.events.read_text().splitlines()]
+    own = [event for event in events if event["program"] == "guest"]
+    happened = [event.get("intent") or event.get("signal") or event["state"] for event in own]
+    assert happened[happened.index("kill") :][:2] == ["kill", "SIGKILL"]
+    assert all({"wall", "program"} <= event.keys() for event in own)

@@ -1,0 +1,142 @@
+"""The combined logs of a running stack: in order, complete, across rotations, and quiet at the end."""
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+from collections import Counter
+
+import pytest
+
+from tests.integration.launching import Stack
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+BUSY = "bot: {rate: 5}\nlogs: {max_bytes: 3000, backups: 500}\n"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    (folder / "busy.yaml").write_text(BUSY)
+    stack = Stack(folder / "stack")
+    try:
+        stack.up("--clients", "4", "--human", "zoe", "--config", "busy.yaml")
+        yield stack
+    finally:
+        stack.end()
+
+
+def walls(printed):
+    return [json.loads(line)["wall"] for line in printed.splitlines()]
+
+
+def followed(running, *arguments):
+    """Follow the logs into a file."""
+    path = running.cwd / "followed"
+    with path.open("w") as out:
+        return path, running.start("logs", "-f", *arguments, stdout=out, stderr=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def ended(following):
+    with following:
+        try:
+            yield
+        finally:
+            following.send_signal(signal.SIGINT)
+            following.wait(20)
+
+
+def test_all_logs_are_one_in_order_of_wall_time(running):
+    printed = running.run("logs", "--json")
+    found = walls(printed)
+    assert found == sorted(found)
+    processes = {json.loads(line)["process"] for line in printed.splitlines()}
+    assert {"hub", "bob", "carol", "dave", "erin", "zoe"} <= processes
+
+
+def test_a_person_reads_chat_as_chat(running):
+    running.run("say", "zoe", "good morning")
+    lines = running.run("tail", "bob", "--grep", "zoe: good morning").splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} bob +│ +\d+  zoe: good morning", lines[-1])
+    assert "\x1b" not in lines[-1]
+    assert "\x1b[" in running.run("--color", "always", "logs", "-n", 1)
+    assert "Participant zoe joined Chitty-Chat at Lamport time" in running.run("logs", "zoe")
+
+
+def test_some_lines_can_be_chosen(running):
+    assert len(running.run("logs", "-n", 3).splitlines()) == 3
+    assert {json.loads(line)["process"] for line in running.run("logs", "bob", "--json").splitlines()} == {"bob"}
+    assert {json.loads(line)["process"] for line in running.run("logs", "server", "--json").splitlines()} == {"hub"}
+    assert all("join" in line.lower() for line in running.run("logs", "--grep", "join").splitlines())
+    assert running.run("logs", "--since", "2099-01-01") == ""
+    assert "is no time" in running.run("logs", "--since", "soon", expect=2)
+    assert "is no regular expression" in running.run("logs", "--grep", "(", expect=2)
+
+
+def test_following_misses_no_line_of_anybody_who_comes_or_goes_while_files_rotate(running):
+    path, following = followed(running, "--json")
+    with ended(following):
+        running.run("join", "guest", "late")
+        running.run("leave", "guest")
+        running.run("kill", "late")
+        running.run("join", "late")
+        running.run("leave", "late")
+        eventually(lambda: len(list(running.layout.logs.glob("*.log.5"))) >= 3, 30)
+        running.run("say", "zoe", "the last word")
+        seen = [line for line in running.run("logs", "--json").splitlines() if "the last word" in line]
+        assert len(seen) >= 6, "each of them and the server heard it"
+        eventually(lambda: path.read_text().count("the last word") >= len(seen))
+    got = path.read_text().splitlines()
+    last = max(index for index, line in enumerate(got) if "the last word" in line)
+    there = running.run("logs", "--json").splitlines()
+    final = max(index for index, line in enumerate(there) if "the last word" in line)
+    missed = Counter(there[: final + 1]) - Counter(got)
+    assert not missed, list(missed)[:3]
+    assert max(Counter(got[: last + 1]).values()) == 1, "nor is one shown twice"
+    found = [json.loads(line)["wall"] for line in got]
+    assert found == sorted(found)
+
+
+def test_following_ends_quietly_when_its_reader_goes_away(running):
+    following = running.start("logs", "-f", "-n", 1)
+    with following:
+        assert following.stdout.readline()
+        following.stdout.close()
+        assert following.wait(20) == 0
+        assert following.stderr.read() == ""
+
+
+def test_following_in_silence_notices_that_its_reader_went_away(running):
+    following = running.start("logs", "-f", "-n", 1, "--grep", "nobody says this")
+    with following:
+        following.stdout.close()
+        assert following.wait(20) == 0
+
+
+def test_following_ends_with_ctrl_c(running):
+    following = running.start("logs", "-f", "-n", 1)
+    with following:
+        assert following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+        _, said = following.communicate(timeout=20)
+        assert following.returncode == 130
+        assert said.strip() == ""
+
+
+def test_a_reader_that_wants_one_line_gets_it_and_no_complaint(running):
+    command = " ".join(f"'{word}'" for word in running.command("logs"))
+    done = subprocess.run(
+        f"{command} | head -1",
+        shell=True,
+        cwd=running.cwd,
+        env=running.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
