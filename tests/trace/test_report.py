@@ -269,3 +269,9 @@ def test_a_day_that_never_was_is_no_error(tmp_path):
         log.write_text(log.read_text().replace("2026-11-23", "2026-02-31"))
     report.write(folder, tmp_path / "r.pdf")
     assert "31 February 2026" in text_of(tmp_path / "r.pdf").replace("\n", " ")
+
+
+def test_a_timestamp_that_is_not_as_calculated_is_marked(tmp_path, read):
+    report.write(RUN.parent / "C3", tmp_path / "r.pdf")
+    assert "≠" in text_of(tmp_path / "r.pdf")
+    assert "≠" not in read
