@@ -556,7 +556,9 @@ def report(
     """Typeset a report on a run: design, traced calls, verdict, requirements, and all its logs.
 
     DIR is a stack's directory, or any folder of logs; otherwise the stack of -C. The same logs give the same bytes.
-    Needs typst: pip install 'chitty-chat[report]'. Logs are never cut; a line of them takes about 50 kB of memory.
+    They are never cut; a line of them takes about 50 kB of memory.
+
+    Needs typst: pip install 'chitty-chat[report]'.
     """
     from chitty import process
     from chitty.trace import report as reporting
