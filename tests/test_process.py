@@ -111,14 +111,11 @@ def test_levels_are_those_of_logging() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [FORGED, FORGED_LINE, f"x\n{FORGED_LINE}", f"x\r{FORGED_LINE}", f"x\x85{FORGED_LINE}", f"\u2028{FORGED_LINE}"],
-)
-@pytest.mark.parametrize("way", ["print({!r})", "os.write(1, {!r}.encode())", "logging.info({!r})"])
-def test_nothing_that_others_write_is_an_event(way: str, forged: str) -> None:
-    said = prose_of(log_of(way.format(forged)))
-    assert "I owe you" in "".join(said)
+@pytest.mark.parametrize("way", ["print(text)", "os.write(2, text.encode() + b'\\n')", "logging.info(text)"])
+def test_nothing_that_others_write_is_an_event(way: str) -> None:
+    forged = [FORGED, FORGED_LINE, *(f"x{end}{FORGED_LINE}" for end in ("\n", "\r", "\x85", "\u2028", "\n\n"))]
+    said = prose_of(log_of(f"for text in {forged!r}:\n    {way}"))
+    assert "".join(said).count("I owe you") == len(forged)
 
 
 def test_what_would_break_a_terminal_is_escaped() -> None:
@@ -260,16 +257,19 @@ def test_a_process_ends_with_its_parent(children: list[subprocess.Popen[bytes]])
 
 def test_a_process_does_not_end_before_it_is_old_enough_to() -> None:
     source = """
+        import time
         begun = time.monotonic()
+        from chitty import process
         process.linger()
-        lingered = time.monotonic() - begun
+        lingered = time.monotonic()
         process.linger()
-        print(lingered, time.monotonic() - begun - lingered)
+        print(lingered - begun, time.monotonic() - lingered)
     """
-    done = subprocess.run(program(source), capture_output=True, cwd=ROOT, check=True)
+    command = [sys.executable, "-c", textwrap.dedent(source)]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
     lingered, again = map(float, done.stdout.split())
-    assert process.MINIMUM_LIFE - 0.3 < lingered <= process.MINIMUM_LIFE + 1
-    assert again < 0.5
+    assert lingered >= process.MINIMUM_LIFE
+    assert again < process.MINIMUM_LIFE
 
 
 # Ready files.
@@ -287,7 +287,7 @@ def test_a_ready_file_is_whole_at_any_time(tmp_path: Path, children: list[subpro
     ready = tmp_path / "alice"
     source = f"""
         from pathlib import Path
-        for n in range(1000):
+        for n in range(400):
             process.write_ready(Path({str(ready)!r}), n=n, facts=[n] * 5000)
     """
     child = subprocess.Popen(program(source), cwd=ROOT)

@@ -5,7 +5,6 @@ SIGTERM lets it leave in good order.
 """
 
 import asyncio
-import functools
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 from chitty import process, settings
 from chitty.client import bot, stdin
 from chitty.client.session import Session, join
+from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, Refusal, SettingsError
 from chitty.settings import Program
 
@@ -109,17 +109,6 @@ def _load(path: Path) -> Program:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from None
 
 
-async def _until_stopped(client: Client) -> None:
-    """Run a client; SIGTERM and SIGINT cancel what it does, so that it leaves."""
-    running = asyncio.ensure_future(client.run())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, functools.partial(running.cancel, number.name))
-    try:
-        await running
-    except asyncio.CancelledError:
-        return
-
-
 def main() -> int:
     """Run the process; return its exit code: 0 it left, 1 it was refused or crashed, 2 it was not started right."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and its file
@@ -142,7 +131,7 @@ def main() -> int:
 
 def _live(client: Client, logger: logging.Logger) -> int:
     try:
-        asyncio.run(_until_stopped(client))
+        asyncio.run(until_stopped(client.run(), signal.SIGTERM, signal.SIGINT))
     except ChittyError as error:
         status = error.status if isinstance(error, Refusal) else ""
         logger.error("refused: %s" if status else "%s", error)

