@@ -16,6 +16,7 @@ _ISOLATE, _POP = "\u2068", "\u2069"
 # What XML 1.0 has no character for, and `journal.escape` lets through.
 _NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 _WIDE = frozenset("WF")
+_PICTOGRAPHS = "\U0001f000"  # from here on, whatever Unicode says of their width
 
 
 def safe(text: str) -> str:
@@ -135,8 +136,8 @@ def _deed(event: Event) -> str:
 def _width(character: str) -> float:
     if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Mn"}:
         return 0.0
-    if unicodedata.east_asian_width(character) in _WIDE:
-        return 1.1
+    if unicodedata.east_asian_width(character) in _WIDE or character >= _PICTOGRAPHS:
+        return 1.4
     if character in "ijl.,:;'|!ft ()[]":
         return 0.33
     return 0.85 if character in "mwMW@%" else 0.66 if character.isupper() else 0.57
