@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,16 @@ from chitty import __version__
 from chitty.core import errors, names
 
 if TYPE_CHECKING:
+    from chitty.lab.demo import Made
+    from chitty.lab.run import Watch
+    from chitty.lab.scenario import Scenario
     from chitty.stack.control import Stack
     from chitty.stack.membership import Caller, Left
     from chitty.stack.tail import Line
     from chitty.stack.waiting import Outcome
+    from chitty.trace.verdict import Verdict
 
-DONE, FAILED, USAGE, NOT_RUNNING, NO_SUCH_PARTICIPANT, EXISTS, TIMED_OUT = range(7)
+DONE, FAILED, USAGE, NOT_RUNNING, NO_SUCH_PARTICIPANT, EXISTS, TIMED_OUT, UNKNOWN = range(8)
 INTERRUPTED = 130
 
 _EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
@@ -36,6 +41,10 @@ _EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
     (errors.SettingsError, USAGE),
     (errors.InvalidArgument, USAGE),
 )
+
+# As chitty.trace.diagram.Format and chitty.trace.axis.Axis have them, which only drawing imports.
+_FORMATS = ("svg", "html", "mermaid", "shiviz", "perfetto", "png")
+_AXES = ("lamport", "order", "wall")
 
 _ALIASES = {"tail": "logs", "ps": "status", "stop": "down"}
 
@@ -146,6 +155,8 @@ def _example(*lines: str) -> str:
 
 
 _session = click.make_pass_decorator(Session)
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.group(
@@ -428,6 +439,145 @@ def status(session: Session, *, as_json: bool) -> int:
     return DONE
 
 
+@cli.command(
+    epilog=_example(
+        "chitty diagram -o run.html", "chitty diagram docs/demo --participant bob --from 10 --to 40 > part.svg"
+    )
+)
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("-o", "output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="`-` is stdout.")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), help="Otherwise what the file's ending says; svg.")
+@click.option("--axis", type=click.Choice(_AXES), default="lamport", show_default=True, help="What runs down.")
+@click.option("--from", "first", metavar="L", type=click.IntRange(min=0), help="Lamport time to begin with.")
+@click.option("--to", "last", metavar="L", type=click.IntRange(min=0), help="Lamport time to end with.")
+@click.option("--participant", "who", type=Name(running=False), multiple=True, help="Only this one; may be repeated.")
+@_session
+def diagram(
+    session: Session,
+    *,
+    folder: Path | None,
+    output: Path | None,
+    kind: str | None,
+    axis: str,
+    first: int | None,
+    last: int | None,
+    who: tuple[str, ...],
+) -> int:
+    """Draw a run from its logs: a space-time diagram, or what another program draws.
+
+    DIR is a stack's directory, or any folder of logs; otherwise the stack of -C.
+    """
+    from chitty.trace import diagram as drawing
+    from chitty.trace.axis import Axis
+    from chitty.trace.selection import Wish
+
+    if first is not None and last is not None and first > last:
+        raise click.UsageError(f"--from {first} is later than --to {last}")
+    piped = output is not None and str(output) == "-"
+    named = drawing.format_of(output) if output is not None and not piped and kind is None else drawing.Format.SVG
+    wanted = drawing.Format(kind) if kind is not None else named
+    wish = Wish(first, last, who)
+    made = drawing.draw(folder or Path(session.directory), wanted, Axis(axis), wish, alive=_lives)
+    for warning in made.warnings:
+        session.notice(warning)
+    if output is None and sys.stdout.isatty():
+        output = Path(f"diagram{drawing.ending_of(wanted)}")
+    if output is None or piped:
+        sys.stdout.buffer.write(made.data)
+        return DONE
+    drawing.save(made, output)
+    session.notice(f"drawn: {output}")
+    return DONE
+
+
+@cli.command(
+    short_help="Prove from the logs that the run kept its promises.",
+    epilog=_example("chitty check", "chitty check docs/demo --json", "chitty check --watch"),
+)
+@click.argument("where", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--watch", is_flag=True, help="Follow a running stack, and say at once when a property breaks.")
+@_session
+def check(session: Session, *, where: Path | None, as_json: bool, watch: bool) -> int:
+    """Judge a run by its logs alone: those of a stack, running or long gone, or of any folder of log files.
+
+    For each property: held, violated, not exercised, or unknown where evidence is missing. Exit code 0 when all
+    that was exercised held, 1 when something was violated, 7 when that cannot be known.
+    """
+    from chitty import process
+    from chitty.trace import check as checking
+    from chitty.trace import show
+    from chitty.trace.watch import SETTLE, now_less
+
+    folder = where or Path(session.directory)
+    colour = session.colours(sys.stdout)
+    runs = _stack_at(session, folder).supervisor.answers()
+    if watch:
+        verdict = _watched(session, folder, as_json=as_json)
+    elif runs:
+        until = now_less(0)
+        time.sleep(SETTLE)  # what was written by then is in the logs by now
+        verdict = checking.check(folder, until=until, alive=process.alive)
+    else:
+        verdict = checking.check(folder)
+    click.echo(show.as_json(verdict) if as_json else show.as_text(verdict, colour=colour), color=colour)
+    return {"valid": DONE, "invalid": FAILED, "unknown": UNKNOWN}[verdict.judgement]
+
+
+@cli.command(
+    short_help="Typeset a run as a PDF, with its logs as evidence.",
+    epilog=_example("chitty report", "chitty report docs/demo -o demo.pdf --author Ada --author Ben"),
+)
+@click.argument("where", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    default="report.pdf",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="PDF.",
+)
+@click.option("--title", default="Chitty-Chat", show_default=True, help="On the first page.")
+@click.option("--author", "authors", multiple=True, help="On the first page; may be repeated.")
+@click.option("--repo", metavar="URL", default="", help="Where the source code is.")
+@click.option("--fonts", metavar="DIR", type=_FOLDER, help="Fonts for scripts that the built-in ones have not.")
+@_session
+def report(
+    session: Session,
+    *,
+    where: Path | None,
+    output: Path,
+    title: str,
+    authors: tuple[str, ...],
+    repo: str,
+    fonts: Path | None,
+) -> int:
+    """Typeset a report on a run: design, traced calls, verdict, requirements, and all its logs.
+
+    DIR is a stack's directory, or any folder of logs; otherwise the stack of -C. The same logs give the same bytes.
+    They are never cut; a line of them takes about 50 kB of memory.
+
+    Needs typst: pip install 'chitty-chat[report]'.
+    """
+    from chitty import process
+    from chitty.trace import report as reporting
+    from chitty.trace.watch import SETTLE, now_less
+
+    folder = where or Path(session.directory)
+    cover = reporting.Cover(title, authors, repo)
+    if _stack_at(session, folder).supervisor.answers():
+        until = now_less(0)
+        time.sleep(SETTLE)  # what was written by then is in the logs by now
+        made = reporting.write(folder, output, cover, until=until, alive=process.alive, fonts=fonts)
+    else:
+        made = reporting.write(folder, output, cover, fonts=fonts)
+    for warning in made.warnings:
+        session.notice(warning)
+    session.notice(f"typeset: {output}")
+    return DONE
+
+
 @cli.command(short_help="Print the settings of the stack.", epilog=_example("chitty config > mine.yaml"))
 @_session
 def config(session: Session) -> int:
@@ -463,6 +613,50 @@ def down(session: Session, *, purge: bool) -> int:
     return _down(session, session.stack(), purge=purge)
 
 
+@cli.command("run", epilog=_example("chitty run crash", "chitty run churn --seed 7 -o churn", "chitty run mine.yaml"))
+@click.argument("file")
+@click.option("--seed", type=click.IntRange(min=0), help="Of what is left to chance: the same seed, the same steps.")
+@click.option("-o", "directory", metavar="DIR", type=_FOLDER, help="Of its stack; otherwise a temporary one.")
+@click.option("--keep", is_flag=True, help="Leave the stack running afterwards.")
+@_session
+def run_scenario(session: Session, *, file: str, seed: int | None, directory: Path | None, keep: bool) -> int:
+    """Play a scenario on a fresh stack, and take that down.
+
+    FILE is YAML, or the name of a scenario that comes with Chitty-Chat, such as demo, churn, crash or slow.
+    """
+    from chitty.lab import run as playing
+    from chitty.lab import scenario
+
+    _forbid_other_stack()
+    found = scenario.read(scenario.find(file))
+    session.notice(found.title)
+    chosen = _seed(session, found, seed)
+    _interruptible()
+    with playing.own_stack(directory, session.notice, keep=keep) as stack:
+        playing.play(stack, found, chosen, _caller(), _steps(session))
+    session.notice("all went as the scenario says")
+    return DONE
+
+
+@cli.command(epilog=_example("chitty demo", "chitty demo -o docs/demo", "chitty demo --seed 7 -o churn"))
+@click.option("-o", "directory", metavar="DIR", type=_FOLDER, default="demo", show_default=True, help="For all of it.")
+@click.option("--seed", type=click.IntRange(min=0), help="Play twenty who come and go by chance instead.")
+@_session
+def demo(session: Session, *, directory: Path, seed: int | None) -> int:
+    """Play the demo, keep its logs, and have them checked, drawn and reported."""
+    from chitty.lab import demo as demonstration
+    from chitty.lab import scenario
+
+    _forbid_other_stack()
+    found = scenario.read(scenario.find("demo" if seed is None else "churn"))
+    _interruptible()
+    session.notice(found.title)
+    demonstration.record(directory, found, seed or 0, _caller(), _steps(session), session.notice)
+    click.echo(f"logs: {directory / 'logs'}")
+    codes = {_told(made) for made in demonstration.produce(directory)}
+    return FAILED if FAILED in codes else max(codes)
+
+
 @cli.command(
     short_help="Print the completion script of a shell.",
     epilog=_example(
@@ -478,6 +672,36 @@ def completion(shell: str) -> int:
     assert found is not None
     click.echo(found(cli, {}, "chitty", "_CHITTY_COMPLETE").source())
     return DONE
+
+
+def _stack_at(session: Session, directory: Path) -> "Stack":
+    from chitty.stack.control import Stack
+    from chitty.stack.layout import Layout
+
+    return Stack(Layout.of(directory), session.notice)
+
+
+def _watched(session: Session, folder: Path, *, as_json: bool) -> "Verdict":
+    """Follow a stack and tell what breaks, until it stops or somebody interrupts; return the last verdict."""
+    from chitty import process
+    from chitty.trace import show
+    from chitty.trace.watch import Watch
+
+    following = Watch(folder, process.alive)
+    stack = _stack_at(session, folder)
+    names_ = {judge.id: judge.name for judge in following.checker.properties}
+    colour = session.colours(sys.stderr if as_json else sys.stdout)
+    session.notice("watching: nothing is said while every property holds; Ctrl-C ends it with the verdict")
+    try:
+        for broken in following.follow(lambda: _reader_stays() and stack.supervisor.answers()):
+            for violation in broken:
+                line = show.breach(violation, names_[violation.property], colour=colour)
+                click.echo(line, err=as_json, color=colour)
+    except KeyboardInterrupt:
+        following.look()
+    finally:
+        following.close()
+    return following.verdict
 
 
 def _up(session: Session, request: Any, wait: float | None) -> int:
@@ -496,8 +720,7 @@ def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
     from chitty.stack import tail
     from chitty.stack.layout import Layout
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    _interruptible()
     folder = Layout.of(session.directory).logs
     follower = tail.Follower(folder, None, tail.Filter(), at_end=True)
     stack = session.stack()
@@ -569,6 +792,41 @@ def _left(session: Session, left: "Left") -> int:
     return FAILED if left.lost else DONE
 
 
+def _steps(session: Session) -> "Watch":
+    from chitty.lab import progress
+
+    return progress.Silence() if session.quiet else progress.Lines(sys.stderr, colour=session.colours(sys.stderr))
+
+
+def _seed(session: Session, found: "Scenario", seed: int | None) -> int:
+    """Return the seed given, or one by chance that is told, so that the run can be played again."""
+    if not found.by_chance:
+        return 0
+    chosen = int.from_bytes(os.urandom(3)) if seed is None else seed
+    session.notice(f"seed {chosen}: with `--seed {chosen}` the steps are the same")
+    return chosen
+
+
+def _told(made: "Made") -> int:
+    """Say what a stage of a demo made, and return the exit code for it."""
+    codes = {"done": DONE, "absent": DONE, "unknown": UNKNOWN}
+    click.echo(_printable(f"{made.name}: {made.said}"))
+    return codes.get(made.outcome, FAILED)
+
+
+def _forbid_other_stack() -> None:
+    """Refuse -C where it would be ignored."""
+    root = click.get_current_context().find_root()
+    if root.get_parameter_source("directory") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("a scenario has a stack of its own: name its directory with -o, after the command")
+
+
+def _interruptible() -> None:
+    """Let TERM and a hangup interrupt as Ctrl-C does, so that no stack is left behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
 def _caller() -> "Caller":
     from chitty.stack.membership import Caller
 
@@ -581,6 +839,14 @@ def _once(found: Sequence[str]) -> list[str]:
 
 def _directory(ctx: click.Context) -> str:
     return str(ctx.find_root().params.get("directory") or os.environ.get("CHITTY_DIR") or ".chitty")
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process of Chitty-Chat has this pid now; pids are used again by others."""
+    try:
+        return b"chitty" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _reader_stays() -> bool:

@@ -1,6 +1,7 @@
 """Settings: YAML to validated values. Knows no file but the text it is given, and starts nothing."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -141,7 +142,7 @@ def load(text: str, source: str, base: str = "") -> Settings:
     Raises:
         SettingsError: the text is not YAML, or a setting is unknown, missing or out of its range.
     """
-    return convert(_overlay(_mapping(base, "the default settings"), _mapping(text, source)), Settings, source)
+    return convert(_overlay(mapping(base, "the default settings"), mapping(text, source)), Settings, source)
 
 
 def read(path: Path, base: Path | None = None) -> Settings:
@@ -150,10 +151,15 @@ def read(path: Path, base: Path | None = None) -> Settings:
     Raises:
         SettingsError: a file cannot be read, or as `load` does.
     """
-    return load(_text(path), str(path), _text(base) if base else "")
+    return load(text_of(path), str(path), text_of(base) if base else "")
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        SettingsError: it cannot be read, or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -162,7 +168,12 @@ def _text(path: Path) -> str:
         raise SettingsError(f"{path} is not UTF-8 at byte {error.start}") from None
 
 
-def _mapping(text: str, source: str) -> dict[str, Any]:
+def mapping(text: str, source: str, form: str = "settings are sections such as `server:`") -> dict[str, Any]:
+    """Read YAML that holds a mapping; `form` says in errors what it should have looked like.
+
+    Raises:
+        SettingsError: it is not YAML, or something else.
+    """
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -176,7 +187,7 @@ def _mapping(text: str, source: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SettingsError(f"{source} holds a {type(value).__name__}: settings are sections such as `server:`")
+        raise SettingsError(f"{source} holds a {type(value).__name__}: {form}")
     return value
 
 
@@ -192,18 +203,24 @@ def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def convert(value: Any, into: type[T], source: str) -> T:
-    """Check a plain value against a section and return it as one.
+def convert(
+    value: Any,
+    into: type[T],
+    source: str,
+    noun: str = "setting",
+    hook: Callable[[type, Any], Any] | None = None,
+) -> T:
+    """Check a plain value against a section and return it as one; `hook` makes values of types of its own.
 
     Raises:
-        SettingsError: it does not fit; the text names the setting by its path.
+        SettingsError: it does not fit; the text names the setting, or whatever the noun is, by its path.
     """
     try:
-        return msgspec.convert(value, into)
+        return msgspec.convert(value, into, dec_hook=hook)
     except msgspec.ValidationError as error:
         found = _WHERE.fullmatch(str(error))
         message, key, where = found.groups() if found else (str(error), None, "")
-        at = f"{source}, setting {where.lstrip('.')}" if where else source
+        at = f"{source}, {noun} {where.lstrip('.')}" if where else source
         raise SettingsError(f"{at}: {message[:1].lower()}{message[1:]}{' as a key' if key else ''}") from None
 
 

@@ -21,6 +21,8 @@ ChittyError
         NoSuchParticipant       the stack has no participant of that name
         AlreadyExists           it exists, with other options
         TimedOut                it did not happen before the deadline
+    NotInstalled                it needs a package that is an extra
+    Unexpected                  a scenario went otherwise than it says
 """
 
 from typing import ClassVar
@@ -166,3 +168,11 @@ class AlreadyExists(StackError):
 
 class TimedOut(StackError):
     """It did not happen before the deadline."""
+
+
+class NotInstalled(ChittyError):
+    """It needs a package that comes with an extra; the text says how to install it."""
+
+
+class Unexpected(ChittyError):
+    """A scenario went otherwise than it says; the text names what was expected and what was found."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TextIO
 
+from chitty import logfile
 from chitty.core.errors import ChittyError, NotRunning
 from chitty.stack import say, tail
 from chitty.stack.control import Stack
@@ -65,7 +66,7 @@ class Attached:
     def _lines(self) -> Iterator[list[tail.Line]]:
         """Yield the history, and then whatever has come since the last look, ready or not."""
         follower = tail.Follower(self._stack.layout.logs, self._only, tail.Filter(), at_end=True)
-        yield tail.last(tail.logs(self._stack.layout.logs, self._only), tail.Filter(), HISTORY)
+        yield tail.last(logfile.logs(self._stack.layout.logs, self._only), tail.Filter(), HISTORY)
         while True:
             yield follower.rest()
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chitty import process, settings
+from chitty import logfile, process, settings
 from chitty.core.errors import AlreadyExists, StackError
 from chitty.settings import Settings
-from chitty.stack import control, grace, plan, source, tail, waiting
+from chitty.stack import control, grace, plan, tail, waiting
 from chitty.stack.control import Stack
 from chitty.stack.files import write
 from chitty.stack.layout import slug
@@ -163,7 +163,7 @@ def _dismiss(stack: Stack, going: Sequence[Member]) -> Left:
 
 def _has_left(stack: Stack, member: Member) -> bool:
     """Tell whether the last leave that a participant asked for has its receipt in its log."""
-    for text in source.last_lines(stack.layout.log(member.slug)):
+    for text in logfile.last_lines(stack.layout.log(member.slug)):
         record = tail.read(member.slug, text)
         if record is not None and record.text("op") == "leave" and record.event in {"ack", "send"}:
             return record.event == "ack"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from chitty.core.errors import InvalidArgument, StackError, TimedOut
 from chitty.journal import Record
+from chitty.logfile import Growing
 from chitty.stack import locks, tail
 from chitty.stack.control import Stack
 from chitty.stack.members import Member
-from chitty.stack.source import Growing
 from chitty.stack.supervisor import Fault, Undelivered
 
 WAIT = 15.0

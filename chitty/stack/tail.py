@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from chitty import journal
+from chitty import journal, logfile
 from chitty.core.errors import SettingsError
 from chitty.journal import Record
-from chitty.stack import source
+from chitty.logfile import Growing, logs
 from chitty.stack.layout import SERVER, slug
-from chitty.stack.source import Growing
 
 REORDER = 0.25
 """Seconds that a line waits for earlier ones of other files: supervisord's pipes delay them differently."""
@@ -28,7 +27,6 @@ _STEP = 0.05
 _BATCH = 1000
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_SUPERVISOR = "supervisord"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +105,6 @@ def moment(text: str, now: datetime) -> str:
     except (ValueError, OverflowError):
         raise SettingsError(f"{text!r} is no time: give 10s, 5m, 2h, 1d, 14:30, or 2026-11-23T14:30:00") from None
     return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def logs(folder: Path, only: frozenset[str] | None = None) -> list[Path]:
-    """Return the logs of a stack's programs, or of some by their slugs; supervisord's own is none."""
-    found = {path.parent / path.name[: path.name.index(".log")] for path in folder.glob("[!.]*.log*")}
-    return [
-        path.with_name(f"{path.name}.log")
-        for path in sorted(found)
-        if path.name != _SUPERVISOR and (only is None or path.name in only)
-    ]
 
 
 def history(paths: list[Path], wanted: Filter) -> Iterator[Line]:
@@ -221,7 +209,7 @@ def _wall(line: Line) -> str:
 
 def _forwards(path: Path) -> Iterator[Line]:
     reader = Reader(path.stem)
-    return (reader.line(text) for text in source.lines(path) if text)
+    return (reader.line(text) for text in logfile.lines(path) if text)
 
 
 def _last_of(path: Path, wanted: Filter, number: int) -> list[Line]:
@@ -231,7 +219,7 @@ def _last_of(path: Path, wanted: Filter, number: int) -> list[Line]:
     """
     found: list[Line] = []
     headless: list[str] = []
-    for text in source.last_lines(path):
+    for text in logfile.last_lines(path):
         record = read(path.stem, text)
         if record is None:
             headless.append(text)

@@ -8,11 +8,24 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _BLOCK = 65536
+_PIECE = 1 << 20
+_SUPERVISOR = "supervisord"
 _BACKUP = re.compile(r"\.log\.(\d+)")
+
+
+def logs(folder: Path, only: frozenset[str] | None = None) -> list[Path]:
+    """Return the logs of a stack's programs, or of some by their slugs; supervisord's own is none."""
+    found = {path.parent / path.name[: path.name.index(".log")] for path in folder.glob("[!.]*.log*")}
+    return [
+        path.with_name(f"{path.name}.log")
+        for path in sorted(found)
+        if path.name != _SUPERVISOR and (only is None or path.name in only)
+    ]
 
 
 def generations(log: Path) -> list[Path]:
@@ -40,6 +53,43 @@ def lines(log: Path) -> Iterator[str]:
         yield _text(rest)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines of a log that follow one another.
+
+    Attributes:
+        file: name of the generation in which the first of them begins.
+        lines: without their ends.
+        whole: False for a last line that has no end; it is alone in its piece.
+    """
+
+    file: str
+    lines: list[str]
+    whole: bool = True
+
+
+def pieces(log: Path) -> Iterator[Piece]:
+    """Yield a log in pieces of bounded size, oldest first; each is of one generation."""
+    rest, began = b"", log.name
+    with ExitStack() as stack:
+        for file in [stack.enter_context(file) for file in _opened(log)]:
+            name = Path(file.name).name
+            while block := file.read(_PIECE):
+                began = began if rest else name
+                end = block.find(b"\n") + 1
+                if rest and end and began != name:
+                    # A line that was cut in two by a rotation belongs to where it begins.
+                    yield Piece(began, [_text(rest + block[: end - 1])])
+                    rest, block, began = b"", block[end:], name
+                whole, newline, last = block.rpartition(b"\n")
+                if newline:
+                    yield Piece(name, _texts(rest + whole))
+                    rest = b""
+                rest += last
+    if rest:
+        yield Piece(began, [_text(rest)], whole=False)
+
+
 def last_lines(log: Path) -> Iterator[str]:
     """Yield every line of a log, newest first, without those that are empty."""
     rest = b""
@@ -56,12 +106,17 @@ class Growing:
     """A log that is being written: each `read` returns the lines that came since the last one.
 
     Lines are whole ones only, across rotations, truncation, removal and a new beginning.
+
+    Attributes:
+        turns: how many lines had been read where each later file began.
     """
 
     def __init__(self, log: Path, *, at_end: bool = False) -> None:
         self._log = log
         self._file: BinaryIO | None = None
         self._rest = b""
+        self._lines = 0
+        self.turns: list[int] = []
         if at_end and log.exists():
             self._file = log.open("rb")
             _seek_last_line(self._file)
@@ -73,12 +128,15 @@ class Growing:
             # Once more: supervisord wrote to the old file until it renamed it.
             written += self._available()
             for file in self._following():
+                if self._file is not None:
+                    self.turns.append(self._lines + self._rest.count(b"\n") + written.count(b"\n"))
                 self.close()
                 self._file = file
                 written += self._available()
         if not written:
             return []
         *whole, self._rest = (self._rest + written).split(b"\n")
+        self._lines += len(whole)
         return [_text(line) for line in whole]
 
     def close(self) -> None:
@@ -161,6 +219,10 @@ def _backwards(file: BinaryIO) -> Iterator[bytes]:
         position -= size
         file.seek(position)
         yield file.read(size)
+
+
+def _texts(lines: bytes) -> list[str]:
+    return lines.decode("utf-8", "backslashreplace").split("\n")
 
 
 def _text(line: bytes) -> str:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chitty.stack import source
-from chitty.stack.source import Growing
+from chitty import logfile
+from chitty.logfile import Growing
 
 
 class Supervisord:
@@ -63,8 +63,8 @@ def test_every_line_is_read_once_whatever_a_rotation_cuts(pieces, tmp_path_facto
     expected = [line.decode("utf-8", "backslashreplace") for line in b"".join(pieces).split(b"\n")]
     assert read == expected[:-1], "a last line without an end is not whole yet"
     whole = expected if expected[-1] else expected[:-1]
-    assert list(source.lines(log)) == whole
-    assert list(source.last_lines(log)) == [line for line in reversed(expected) if line]
+    assert list(logfile.lines(log)) == whole
+    assert list(logfile.last_lines(log)) == [line for line in reversed(expected) if line]
 
 
 def test_several_rotations_between_two_looks_lose_nothing(log, open_files):
@@ -100,7 +100,7 @@ def test_a_rotation_between_listing_the_files_and_opening_them_loses_nothing(log
     for text in (b"one\n", b"two\n", b"three\n"):
         writer.write(text)
         writer.rotate()
-    list_files, rotations = source.generations, iter([True])
+    list_files, rotations = logfile.generations, iter([True])
 
     def then_rotate(path):
         found = list_files(path)
@@ -109,8 +109,8 @@ def test_a_rotation_between_listing_the_files_and_opening_them_loses_nothing(log
             writer.rotate()
         return found
 
-    monkeypatch.setattr(source, "generations", then_rotate)
-    assert list(source.lines(log)) == ["one", "two", "three", "four"]
+    monkeypatch.setattr(logfile, "generations", then_rotate)
+    assert list(logfile.lines(log)) == ["one", "two", "three", "four"]
 
 
 def test_a_log_that_is_truncated_in_place_is_read_from_its_beginning(log, open_files):
@@ -155,7 +155,7 @@ def test_a_long_line_without_an_end_is_found_from_behind(log, size, open_files):
 def test_a_log_that_grows_while_it_is_read_has_an_end(log):
     log.write_text("one\n")
     read = []
-    for line in itertools.islice(source.lines(log), 100):
+    for line in itertools.islice(logfile.lines(log), 100):
         read.append(line)
         with log.open("a") as file:
             file.write("more\n")
@@ -163,17 +163,17 @@ def test_a_log_that_grows_while_it_is_read_has_an_end(log):
 
 
 def test_a_log_that_is_not_there_has_no_lines(log):
-    assert list(source.lines(log)) == []
-    assert list(source.last_lines(log)) == []
+    assert list(logfile.lines(log)) == []
+    assert list(logfile.last_lines(log)) == []
 
 
 def test_bytes_that_are_no_text_are_shown_as_what_they_are(log):
     log.write_bytes(b"\xff\xfe\n")
-    assert list(source.lines(log)) == ["\\xff\\xfe"]
+    assert list(logfile.lines(log)) == ["\\xff\\xfe"]
 
 
 def test_another_programs_log_is_none_of_its_backups(tmp_path):
     (tmp_path / "bob.log").write_text("a\n")
     (tmp_path / "bob.log.x").write_text("b\n")
     (tmp_path / "bob2.log.1").write_text("c\n")
-    assert list(source.lines(tmp_path / "bob.log")) == ["a"]
+    assert list(logfile.lines(tmp_path / "bob.log")) == ["a"]

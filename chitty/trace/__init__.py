@@ -1,0 +1,1 @@
+"""What the logs of a run tell: history, causality, verdict. Pure stages; never talks to what runs."""
