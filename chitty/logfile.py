@@ -6,7 +6,7 @@ meaning of a line.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ _BACKUP = re.compile(r"\.log\.(\d+)")
 
 def logs(folder: Path, only: frozenset[str] | None = None) -> list[Path]:
     """Return the logs of a stack's programs, or of some by their slugs; supervisord's own is none."""
-    found = {path.parent / path.name[: path.name.index(".log")] for path in folder.glob("[!.]*.log*")}
+    files = (path for path in folder.glob("[!.]*.log*") if path.is_file())
+    found = {path.parent / path.name[: path.name.index(".log")] for path in files}
     return [
         path.with_name(f"{path.name}.log")
         for path in sorted(found)
@@ -38,7 +39,7 @@ def generations(log: Path) -> list[Path]:
     return [path for _, path in sorted(backups, reverse=True)] + [log]
 
 
-def lines(log: Path) -> Iterator[str]:
+def lines(log: Path) -> Generator[str, None, None]:
     """Yield every line that a log has now, oldest first; a last one without an end too."""
     rest = b""
     with ExitStack() as stack:

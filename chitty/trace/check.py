@@ -9,10 +9,11 @@ It reads a log once, from its beginning to its end. `chitty.trace.watch` feeds a
 import gc
 import heapq
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from chitty import logfile
+from chitty import journal, logfile
+from chitty.journal import HUB
 from chitty.trace import check_clocks, check_integrity, check_logs, check_membership, check_order, reading
 from chitty.trace.causality import Causality
 from chitty.trace.evidence import Evidence
@@ -21,7 +22,7 @@ from chitty.trace.property import Property
 from chitty.trace.reading import ALWAYS, Passage, Reader
 from chitty.trace.verdict import Census, Verdict
 
-_HUB = "server"
+_SERVER = "server"  # what a stack calls the log of its hub
 
 
 class Checker:
@@ -35,6 +36,7 @@ class Checker:
         self._folder = folder_of(directory)
         self._known: dict[Path, Reader] = {}
         self._cache: dict[str, Says] = {}
+        self._hubs: dict[Path, bool] = {}
         self._replay = _Replay(directory)
         self.evidence = Evidence()
         self.properties = properties(self.evidence, self._replay)
@@ -72,6 +74,8 @@ class Checker:
         for judge in self.properties:
             judge.missing_now.clear()
             judge.conclude()
+        for name in self._silent():
+            self.properties[0].lack_now(f"{name}.log has no event that can be read, and {name} joined")
         return Verdict([judge.finding() for judge in self.properties], self._census())
 
     def readers(self) -> tuple[list[Reader], list[Reader]]:
@@ -82,8 +86,25 @@ class Checker:
             reader = self._known.get(path)
             if reader is None:
                 reader = self._known[path] = Reader(path, self._cache)
-            (hubs if path.stem.startswith(_HUB) else others).append(reader)
+            (hubs if self._is_hub(path) else others).append(reader)
         return hubs, others
+
+    def _is_hub(self, path: Path) -> bool:
+        """Tell whether a log is a hub's: by its first event, whatever the file is called."""
+        if path not in self._hubs:
+            process = _first_process(path)
+            if not process:  # it may come: till then the name is what there is
+                return path.stem == _SERVER
+            self._hubs[path] = process == HUB
+        return self._hubs[path]
+
+    def _silent(self) -> Iterator[str]:
+        """Yield the logs, by name, of participants that joined and yet have no event in it."""
+        silent = {reader.path.stem for reader in self._known.values() if reader.process is None}
+        if silent:
+            orders = self.evidence.orders.values()
+            joined = {event.says.participant for order in orders for event in order.broadcasts.values()}
+            yield from sorted(silent & joined)
 
     def _census(self) -> Census:
         logs = [reader.log for reader in self._known.values()]
@@ -96,6 +117,13 @@ class Checker:
             strangers=sum(log.strangers for log in logs),
             unobserved=len(authors - set(self.evidence.observed)),
         )
+
+
+def _first_process(path: Path) -> str:
+    """Return whose event is the first of a log, empty while there is none."""
+    with closing(logfile.lines(path)) as lines:
+        found = next((entry for entry in map(journal.entry, lines) if entry is not None), None)
+    return found[2] if found is not None else ""
 
 
 class _Replay:

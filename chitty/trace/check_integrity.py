@@ -142,7 +142,11 @@ class Content(Property):
     def _same(self, first: Event, second: Event, expected: object, found: object) -> None:
         self.cases += 1
         if expected != found:
-            self.breach(f"as it was: {expected}", f"{found}", first, second)
+            self.breach(f"as it was: {_in_words(expected)}", _in_words(found), first, second)
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(str(part) for part in value if part) if isinstance(value, tuple) else str(value)
 
 
 class Validity(Property):
