@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from chitty.core.errors import NotRunning
+from chitty.core.errors import NotRunning, SettingsError
 from chitty.journal import HUB
 
 
@@ -263,8 +263,11 @@ def folder_of(directory: Path) -> Path:
 
     Raises:
         NotRunning: there is no such directory.
+        SettingsError: it is a file.
     """
+    if directory.is_file():
+        raise SettingsError(f"{directory} is a file: give the folder of the logs, {directory.parent}")
     folder = directory / "logs" if (directory / "logs").is_dir() else directory
     if not folder.is_dir():
-        raise NotRunning(f"there are no logs in {directory}: `chitty up` starts a stack")
+        raise NotRunning(f"there are no logs in {directory}: give a folder that has some; `chitty up` starts a stack")
     return folder
