@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from chitty.core.errors import Refusal
+from chitty.core.errors import Refusal, Unavailable
 from chitty.core.event import Event, Message, Receipt
 from chitty.settings import Keepalive
 from chitty.wire import chitty_pb2 as pb
@@ -27,11 +27,17 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn a call's bad status into a Refusal."""
+    """Turn a call's bad status into a Refusal, and the end of its connection too."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
         raise _refusal(error) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # grpc.aio raises it of a call whose channel was closed, though nobody cancels this task
+        raise Unavailable("the connection was closed under the call: try again") from None
 
 
 class Publishing:
@@ -39,6 +45,7 @@ class Publishing:
 
     def __init__(self, call: "grpc.aio.StreamStreamCall[pb.PublishRequest, pb.PublishResponse]") -> None:
         self._call = call
+        self._begun = False
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Send one request and return its receipts.
@@ -48,12 +55,32 @@ class Publishing:
         """
         response = None
         with _refusals(), contextlib.suppress(asyncio.InvalidStateError):  # raised by a write after the end
-            await self._call.write(convert.publish_request(messages))
+            await self._write(convert.publish_request(messages))
             response = await self._call.read()
         if not isinstance(response, pb.PublishResponse):
             code, text = await self._call.code(), await self._call.details()
             raise status.refusal(code, text, await self._call.trailing_metadata())
         return [convert.from_wire(receipt) for receipt in response.receipts]
+
+    async def _write(self, request: pb.PublishRequest) -> None:
+        """Write a request; return too when the call ended before it began: grpc.aio's first write would wait for ever.
+
+        That one waits for the call's metadata to be sent, and nobody tells it when the channel is closed before.
+        """
+        if self._begun:
+            await self._call.write(request)
+            return
+        done = asyncio.Event()
+        self._call.add_done_callback(lambda _: done.set())
+        writing, ended = asyncio.create_task(self._call.write(request)), asyncio.create_task(done.wait())
+        try:
+            await asyncio.wait({writing, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if writing.done():
+                self._begun = True
+                writing.result()
+        finally:
+            writing.cancel()
+            ended.cancel()
 
     def cancel(self) -> None:
         """End the call."""
