@@ -84,7 +84,7 @@ class Replica:
             StorageFailed: the log cannot be read, or was written for later rules.
         """
         log = self._sequencer
-        snapshot = log.latest(max(0, min(log.written, log.last - _WARM)))
+        snapshot = log.latest(max(0, min(log.written, log.last - _WARM))) or log.before(log.oldest() - 1)
         if snapshot is not None:
             self.hub = Hub.restore(snapshots.decode(snapshot.state))
             self._fanout.begin_after(self.hub.sequence)

@@ -89,9 +89,10 @@ async def test_events_that_left_the_window_are_read_from_the_log(durable):
     async with durable(window__events=10, database__snapshot_every=20) as service, peers(service, 2) as (alice, bob):
         await events(alice.join("alice"), 1)
         stream = bob.join("bob")
+        heard = await events(stream, 1)
         for number in range(100):
             await alice.publish(f"message {number}")
-        heard = await events(stream, 101)
+        heard += await events(stream, 100)
         stream.cancel()
         for after in (2, 50, 97):
             again = bob.join("bob", epoch=service.epoch, after=after)
@@ -106,13 +107,13 @@ async def test_what_is_not_kept_any_more_is_out_of_range(durable):
         for number in range(100):
             await alice.publish(f"message {number}")
         await eventually_async(lambda: service._replica._sequencer.oldest() > 50)
+        oldest = service._replica._sequencer.oldest()
+        (first, *_) = (await bob.join("bob", epoch=service.epoch, after=oldest - 1).read()).events
+        assert first.sequence == oldest
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await bob.join("bob", epoch=service.epoch, after=10).read()
         assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
         assert "event 11 is not kept any more: the oldest one is" in caught.value.details()
-        oldest = service._replica._sequencer.oldest()
-        (first, *_) = (await bob.join("bob", epoch=service.epoch, after=oldest - 1).read()).events
-        assert first.sequence == oldest
 
 
 async def test_a_log_is_applied_with_the_limits_of_its_time(durable):
@@ -195,3 +196,58 @@ async def test_what_can_only_be_refused_is_not_in_the_log(durable):
             with pytest.raises(grpc.aio.AioRpcError):
                 await call
         assert position(service) == before
+
+
+async def test_one_that_asks_for_what_is_not_kept_any_more_can_join_anew(durable):
+    kept = {"window__events": 10, "database__snapshot_every": 10, "database__retention": {"events": 20, "days": 1}}
+    async with durable(**kept) as service, peers(service, 2) as (alice, bob):
+        await events(alice.join("alice"), 1)
+        stream = bob.join("bob")
+        await events(stream, 1)
+        stream.cancel()
+        for number in range(100):
+            await alice.publish(f"message {number}")
+        await eventually_async(lambda: service._replica._sequencer.oldest() > 50)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await bob.join("bob", epoch=service.epoch, after=10).read()
+        assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
+        (own,) = await events(bob.join("bob"), 1)
+        assert (own.participant, own.kind) == ("bob", pb.Event.JOINED)
+
+
+async def test_one_that_is_ahead_of_the_order_is_told_so_and_can_join_anew(durable):
+    async with durable() as service, peers(service, 2) as (alice, bob):
+        watching = alice.join("alice")
+        await events(watching, 1)
+        await events(bob.join("bob"), 1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await bob.join("bob", epoch=service.epoch, after=1000).read()
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "there is no event 1000: the last one is 2" in caught.value.details()
+        (own,) = await events(bob.join("bob"), 1)
+        assert [event.kind for event in await events(watching, 3)] == [pb.Event.JOINED, pb.Event.LEFT, pb.Event.JOINED]
+        assert own.sequence == 4
+
+
+async def test_a_stranger_that_is_ahead_of_the_order_does_not_belong(durable):
+    async with durable() as service, peers(service, 1) as (alice,):
+        request = pb.JoinRequest(participant="alice", number=1, lamport=1, epoch=service.epoch, after=1000)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await alice.stub.Join(request, metadata=alice.metadata).read()
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert not service._replica.hub.members
+
+
+async def test_it_starts_again_though_the_beginning_is_not_kept_any_more(durable):
+    kept = {"database__snapshot_every": 10, "database__retention": {"events": 20, "days": 1}}
+    async with contextlib.AsyncExitStack() as stack:
+        async with durable(**kept) as first:
+            (alice,) = await stack.enter_async_context(peers(first, 1))
+            await events(alice.join("alice"), 1)
+            for number in range(100):
+                await alice.publish(f"message {number}")
+            await eventually_async(lambda: first._replica._sequencer.oldest() > 50)
+            time = first._replica.hub.time
+        async with durable(**kept) as second:
+            assert (second._replica.hub.sequence, second._replica.hub.time) == (101, time)
+            assert [member.name for member in second._replica.hub.members] == ["alice"]
