@@ -178,6 +178,8 @@ class Ground:
 def assert_valid(folder: Path) -> None:
     """Let `chitty check` judge the logs."""
     verdict = check.check(folder)
-    problems = [f"{one.property}: expected {one.expected}, found {one.found} {one.places}" for one in verdict.violations]
+    problems = [
+        f"{one.property}: expected {one.expected}, found {one.found} {one.places}" for one in verdict.violations
+    ]
     problems += [f"{one.id} lacks {one.missing}" for one in verdict.findings if one.missing]
     assert verdict.judgement is Judgement.VALID, "\n".join(problems[:20])
