@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import grpc
 
-from chitty.core.errors import Refusal
+from chitty.client.credentials import Loaded
+from chitty.core.errors import Refusal, Unavailable, Untrusted
 from chitty.core.event import Event, Message, Receipt
 from chitty.settings import Keepalive
 from chitty.wire import chitty_pb2 as pb
-from chitty.wire import convert, identity, status
+from chitty.wire import convert, identity, secret, status
+from chitty.wire.address import reachable
 from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 
 if TYPE_CHECKING:
@@ -21,8 +24,27 @@ CALL_SECONDS = 10.0
 """Deadline of a call that has one answer."""
 
 
+_DISTRUST = {
+    "WRONG_VERSION_NUMBER": "the service does not speak TLS: call it without, or give it a certificate in server.tls",
+    "Hostname Verification Check failed": "the service's certificate is not for the address that is called:"
+    " call it by a name in its certificate, say that name with --server-name, or add one with `chitty certs --host`",
+    "CERTIFICATE_VERIFY_FAILED": "the service's certificate is not to be trusted",
+}
+"""What gRPC says of a service that is reached but not trusted, and what that means. Trying again is of no use."""
+
+_VERDICT = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([a-z ]+)")
+
+
 def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
-    return status.refusal(error.code(), error.details(), error.trailing_metadata())
+    refusal = status.refusal(error.code(), error.details(), error.trailing_metadata())
+    if isinstance(refusal, Unavailable):
+        said = str(refusal)
+        for mark, meaning in _DISTRUST.items():
+            if mark in said:
+                found = _VERDICT.search(said)
+                why = f" ({found[1]}): give its authority with --ca, or mend the certificate" if found else ""
+                return Untrusted(f"{meaning}{why}")
+    return refusal
 
 
 @contextlib.contextmanager
@@ -61,20 +83,26 @@ class Publishing:
 
 
 class Transport:
-    """A connection of one session to one address. Every method raises Refusal when its call is refused."""
+    """A connection of one session to one address. Every method raises Refusal when its call is refused.
 
-    def __init__(self, address: str, session: str, keepalive: Keepalive | None) -> None:
+    Raises:
+        Untrusted: the join secret would be readable on the way.
+    """
+
+    def __init__(self, address: str, session: str, keepalive: Keepalive | None, loaded: Loaded) -> None:
+        loaded.check(address)
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=_arguments(keepalive))
+        self._channel = _channel(reachable(address), _arguments(keepalive), loaded)
         self._stub: ChittyChatAsyncStub = ChittyChatStub(self._channel)
         self._credentials = identity.credentials(session)
+        self._entry = (*self._credentials, *secret.metadata(loaded.secret))
 
     async def join(
         self, name: str, number: int, stamped: int, epoch: str, after: int
     ) -> AsyncIterator[tuple[str, list[Event]]]:
         """Join or resume; yield for each response its epoch, empty but in the first one, and its events."""
         request = pb.JoinRequest(participant=name, number=number, lamport=stamped, epoch=epoch, after=after)
-        call = self._stub.Join(request, metadata=self._credentials)
+        call = self._stub.Join(request, metadata=self._entry)
         try:
             with _refusals():
                 async for response in call:
@@ -97,13 +125,22 @@ class Transport:
         """Ask who is here; names in order of joining."""
         with _refusals():
             response = await self._stub.ListParticipants(
-                pb.ListParticipantsRequest(), metadata=self._credentials, timeout=CALL_SECONDS
+                pb.ListParticipantsRequest(), metadata=self._entry, timeout=CALL_SECONDS
             )
         return [participant.name for participant in response.participants]
 
     async def close(self) -> None:
         """Close the connection; calls under way end."""
         await self._channel.close()
+
+
+def _channel(target: str, arguments: list[tuple[str, int]], loaded: Loaded) -> grpc.aio.Channel:
+    if not loaded.tls:
+        return grpc.aio.insecure_channel(target, options=arguments)
+    key, cert = (loaded.pair.key, loaded.pair.cert) if loaded.pair else (None, None)
+    named = [("grpc.ssl_target_name_override", loaded.server_name)] if loaded.server_name else []
+    credentials = grpc.ssl_channel_credentials(loaded.authority, key, cert)
+    return grpc.aio.secure_channel(target, credentials, options=[*arguments, *named])
 
 
 def _arguments(keepalive: Keepalive | None) -> list[tuple[str, int]]:

@@ -13,11 +13,12 @@ from grpc_reflection.v1alpha import reflection
 
 from chitty import __version__, process
 from chitty.core import steps
-from chitty.core.errors import CannotListen
 from chitty.core.hub import Hub, Limits
 from chitty.journal import HUB
 from chitty.sequencer.memory import MemorySequencer
+from chitty.server.admission import Admission
 from chitty.server.fanout import Fanout
+from chitty.server.listening import listen
 from chitty.server.replica import Replica
 from chitty.server.servicer import SERVICE, Servicer
 from chitty.settings import Server
@@ -26,21 +27,23 @@ _logger = logging.getLogger(f"chitty.{HUB}")
 
 
 class Service:
-    """The service, from listening to drained.
+    """The service, from listening to drained; `secret` is what whoever joins must know, empty for nothing.
 
     Attributes:
         address: `host:port` that it listens on, once started.
         applying: the task that applies the ordered log; when it ends by itself the service is broken.
     """
 
-    def __init__(self, options: Server) -> None:
+    def __init__(self, options: Server, secret: str = "") -> None:
         self._options = options
+        self._secret = secret
         sequencer = MemorySequencer()
         self._journal = process.Journal(HUB, sequencer.epoch)
         self._fanout = Fanout(options.window.events, options.window.bytes)
         hub = Hub(Limits(participants=options.limits.participants))
         self._replica = Replica(hub, sequencer, self._fanout, self._journal)
-        self._servicer = Servicer(self._replica, self._fanout, options.limits, _logger)
+        admission = Admission(secret, named=bool(options.tls.client_ca), member=hub.member)
+        self._servicer = Servicer(self._replica, self._fanout, options.limits, _logger, admission)
         self._server = grpc.aio.server(options=_arguments(options))
         self._health = health.aio.HealthServicer()
         self._stopping = False
@@ -51,21 +54,13 @@ class Service:
         """Listen and serve.
 
         Raises:
-            CannotListen: the address cannot be bound.
+            CannotListen: the address cannot be bound, or it would let strangers in.
+            SettingsError: a certificate or key is not usable.
         """
         self._server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
-        wanted = f"{host}:{self._options.port}"
-        try:
-            port = self._server.add_insecure_port(wanted)
-        except RuntimeError:
-            raise CannotListen(
-                f"cannot listen on {wanted}: the port is taken, or the address is not this machine's;"
-                " choose another with --port"
-            ) from None
-        self.address = f"{host}:{port}"
+        self.address = listen(self._server, self._options, self._secret, _logger)
         self._journal.write([steps.Start(self._replica.hub.time, "", os.getpid(), __version__, self.epoch)])
         self.applying = asyncio.create_task(self._replica.run())
         await self._server.start()

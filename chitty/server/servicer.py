@@ -17,6 +17,7 @@ from chitty.core import names
 from chitty.core.errors import InvalidArgument, LimitExceeded, PreconditionFailed, Refusal, Unavailable
 from chitty.core.event import Detect, Join, Leave, Publish, Reason
 from chitty.core.hub import Outcome
+from chitty.server.admission import Admission
 from chitty.server.fanout import Fanout, Subscription
 from chitty.server.replica import Replica
 from chitty.settings import Limits
@@ -34,9 +35,12 @@ Call = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
 class Servicer:
     """The four calls of chitty.v1.ChittyChat, over one replica."""
 
-    def __init__(self, replica: Replica, fanout: Fanout, limits: Limits, logger: logging.Logger) -> None:
+    def __init__(
+        self, replica: Replica, fanout: Fanout, limits: Limits, logger: logging.Logger, admission: Admission
+    ) -> None:
         self._replica = replica
         self._fanout = fanout
+        self._admission = admission
         self._limits = limits
         self._logger = logger
         self._draining = False
@@ -67,8 +71,10 @@ class Servicer:
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
         incarnation = identity.authenticate(context.invocation_metadata())
+        self._admission.admit(context)
         request = parse(pb.JoinRequest, data)
         name = names.normalise(request.participant)
+        self._admission.check_name(context, incarnation, name)
         self._check_cursor(request)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         async with self._stay(command, request.after) as subscription:
@@ -88,6 +94,7 @@ class Servicer:
         self._publishing.add(task)
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
+                self._admission.check_holder(context, incarnation)
                 request = parse(pb.PublishRequest, data)
                 self._check_messages(request)
                 command = Publish(incarnation, convert.to_messages(request), time.time())
@@ -103,12 +110,14 @@ class Servicer:
     async def leave(self, data: bytes, context: ServicerContext[Any, Any]) -> bytes:
         """Serve a request to leave."""
         incarnation = identity.authenticate(context.invocation_metadata())
+        self._admission.check_holder(context, incarnation)
         request = parse(pb.LeaveRequest, data)
         outcome = await self._apply(Leave(incarnation, request.number, request.lamport, time.time()))
         return pb.LeaveResponse(receipt=convert.to_wire(outcome.receipts[0])).SerializeToString()
 
     async def list_participants(self, data: bytes, context: ServicerContext[Any, Any]) -> bytes:
         """Serve the list of who is here."""
+        self._admission.admit(context)
         parse(pb.ListParticipantsRequest, data)
         members = self._replica.hub.members
         self._logger.info("ListParticipants from %s: %d participants", context.peer(), len(members))
