@@ -8,13 +8,14 @@ import ssl
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from chitty.core.errors import SettingsError
 from chitty.core.names import fold
 
-SCHEME = "chitty:"
+SCHEME = b"chitty:"
 """A URI of this scheme in a certificate names a participant: `chitty:NAME`, percent-encoded UTF-8."""
 
 _OPEN = 0o077
@@ -96,30 +97,51 @@ def names_in(peer: Mapping[str, Iterable[bytes]]) -> frozenset[str]:
     and where there is none the common name (RFC 6125, 6.4.4). A name that is not ASCII fits in a URI or a common
     name. All are compared as names of participants are: in NFC, whatever the case.
     """
-    uris = [text for text in _texts(peer, "peer_uri") if text.lower().startswith(SCHEME)]
+    uris, dns, common, subject, cert = (
+        tuple(peer.get(key) or ()) for key in ("peer_uri", "peer_dns", "x509_common_name", "x509_subject", _CERT)
+    )
+    return _names(uris, dns, common, subject, cert)
+
+
+_CERT = "x509_pem_cert"
+_URI, _DNS = 0x86, 0x82  # tags of a GeneralName: RFC 5280, 4.2.1.6
+
+_Values = tuple[bytes, ...]
+
+
+@lru_cache(maxsize=1024)
+def _names(uris: _Values, dns: _Values, common: _Values, subject: _Values, cert: _Values) -> frozenset[str]:
+    encoded = b"".join(ssl.PEM_cert_to_DER_cert(one.decode("ascii")) for one in cert)
+    uris = tuple(uri for uri in uris if uri.lower().startswith(SCHEME))
     if uris:
-        return frozenset(_folded(name) for text in uris if (name := _unquoted(text[len(SCHEME) :])))
-    named = _texts(peer, "peer_dns") or _texts(peer, "x509_common_name")
-    return frozenset(_folded(text) for text in named if text)
+        whole = [uri[len(SCHEME) :] for uri in uris if _is_whole(uri, _URI, encoded)]
+        return frozenset(_folded(unquote_to_bytes(name)) for name in whole) - {""}
+    if dns:
+        return frozenset(_folded(name) for name in dns if _is_whole(name, _DNS, encoded)) - {""}
+    # where there is a zero byte, the subject shows it
+    return frozenset(_folded(name) for name in common if not any(b"\\00" in text for text in subject)) - {""}
 
 
-def _folded(text: str) -> str:
-    return fold(unicodedata.normalize("NFC", text))
+def _is_whole(value: bytes, tag: int, encoded: bytes) -> bool:
+    """Tell whether a name stands so in the certificate: gRPC gives the part before a zero byte only.
+
+    Otherwise a certificate for alice, a zero byte and .example, which an authority may think harmless, would
+    name alice.
+    """
+    return bytes([tag]) + _length(len(value)) + value in encoded
 
 
-def _texts(peer: Mapping[str, Iterable[bytes]], key: str) -> list[str]:
-    """Return the values that are UTF-8; others name nobody."""
-    found = []
-    for value in peer.get(key) or ():
-        try:
-            found.append(value.decode())
-        except UnicodeDecodeError:
-            continue
-    return found
+def _length(number: int) -> bytes:
+    """Return a length in DER (X.690, 8.1.3)."""
+    if number < 0x80:  # noqa: PLR2004 - the short form
+        return bytes([number])
+    octets = number.to_bytes((number.bit_length() + 7) // 8)
+    return bytes([0x80 | len(octets)]) + octets
 
 
-def _unquoted(text: str) -> str:
+def _folded(text: bytes) -> str:
+    """Return what a name is compared by; nothing for what is not UTF-8 and names nobody."""
     try:
-        return unquote(text, errors="strict")
+        return fold(unicodedata.normalize("NFC", text.decode()))
     except UnicodeDecodeError:
         return ""
