@@ -8,12 +8,12 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from chitty.core.errors import NotPermitted, UnknownSession
+from chitty.core.errors import NotPermitted
 from chitty.core.hub import Member
 from chitty.core.names import fold
 from chitty.wire import secret, tls
 
-_REMEMBERED = 20_000  # sessions that have left and may repeat what they said
+_REMEMBERED = 20_000  # sessions: of those who are about to join, or have left and may repeat what they said
 
 Context = ServicerContext[Any, Any]
 
@@ -54,19 +54,20 @@ class Admission:
             del self._holders[next(iter(self._holders))]
 
     def check_holder(self, context: Context, incarnation: str) -> None:
-        """Let those pass whose certificate names whoever joined by the session that they use.
+        """Let those pass whose certificate names whoever joined by the session that they use, or is about to.
+
+        One that nobody has joined by passes too, for the hub to refuse: the caller submits its command before
+        anybody else is asked, so that no later Join comes before it.
 
         Raises:
-            UnknownSession: nobody has joined by it.
             NotPermitted: the certificate names somebody else.
         """
         if not self._named:
             return
         member = self._member(incarnation)
         holder = member.key if member is not None else self._holders.get(incarnation)
-        if holder is None:
-            raise UnknownSession("this session is not a participant's: join first")
-        _check(context, holder, "use a session that another participant joined by")
+        if holder is not None:
+            _check(context, holder, "use a session that another participant joined by")
 
 
 def _check(context: Context, key: str, purpose: str) -> None:
