@@ -5,8 +5,10 @@ Lines that begin with `/` are commands here, and here only; everything else is s
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from prompt_toolkit import ANSI, PromptSession, print_formatted_text
@@ -56,6 +58,7 @@ class Chat:
     def __init__(self, name: str, address: str, credentials: Credentials | None = None) -> None:
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
         self._session = join(name, address, on_membership=self._on_membership, credentials=credentials)
+        logging.getLogger(f"chitty.{self._session.name}").addHandler(_Complaints(self._complain))
         self._was_joined = False
         self._leaving = False
         self._lines: asyncio.Queue[str] = asyncio.Queue()
@@ -161,6 +164,11 @@ class Chat:
             self._notice("the connection is gone: trying again")
         self._was_joined = joined or self._was_joined
 
+    def _complain(self, text: str) -> None:
+        """Show why it takes so long to join; later the toolbar tells that the connection is gone."""
+        if not self._was_joined and not self._leaving:
+            self._notice(journal.escape(text))
+
     def _notice(self, text: str) -> None:
         self._show(self._paint(f"-- {text}", _QUIET))
 
@@ -173,6 +181,18 @@ class Chat:
         else:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
+
+
+class _Complaints(logging.Handler):
+    """Hands what the session complains of to somebody who shows it."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a complaint."""
+        self._show(record.getMessage())
 
 
 class _Sayable(Validator):

@@ -51,7 +51,7 @@ INBOX = 10_000
 LEAVE_SECONDS = 4.0
 """How long leaving in good order may take: the last receipts, the Leave, the last events."""
 
-_FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession, Untrusted)
+_FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
 
 Locate = Callable[[], str | None]
 
@@ -307,7 +307,7 @@ class Session:
             self._logger.info("the membership has ended, joining anew: %s", refusal)
             self._joining = who.join()
             self._journal.write([self._joining])
-        elif isinstance(refusal, _FINAL) and refusal.retry_after is None:
+        elif self._is_final(refusal):
             self._failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
@@ -315,6 +315,12 @@ class Session:
             self._complained = True
             self._logger.warning("cannot reach the service, trying until it answers: %s", refusal)
         return True
+
+    def _is_final(self, refusal: Refusal) -> bool:
+        """Tell whether a refusal ends the session. One that trusted the service once waits until it can again."""
+        if isinstance(refusal, Untrusted):
+            return not self._participant.last
+        return isinstance(refusal, _FINAL) and refusal.retry_after is None
 
     async def _speak(self) -> None:
         """Publish what is said, in order: what gathers while a request is under way travels in the next one."""

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import grpc
 
 from chitty.client.credentials import Loaded
-from chitty.core.errors import Refusal, Unavailable, Untrusted
+from chitty.client.distrust import distrust, hint
+from chitty.core.errors import Refusal, Unavailable
 from chitty.core.event import Event, Message, Receipt
 from chitty.settings import Keepalive
 from chitty.wire import chitty_pb2 as pb
@@ -24,27 +24,9 @@ CALL_SECONDS = 10.0
 """Deadline of a call that has one answer."""
 
 
-_DISTRUST = {
-    "WRONG_VERSION_NUMBER": "the service does not speak TLS: call it without, or give it a certificate in server.tls",
-    "Hostname Verification Check failed": "the service's certificate is not for the address that is called:"
-    " call it by a name in its certificate, say that name with --server-name, or add one with `chitty certs --host`",
-    "CERTIFICATE_VERIFY_FAILED": "the service's certificate is not to be trusted",
-}
-"""What gRPC says of a service that is reached but not trusted, and what that means. Trying again is of no use."""
-
-_VERDICT = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([a-z ]+)")
-
-
 def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
     refusal = status.refusal(error.code(), error.details(), error.trailing_metadata())
-    if isinstance(refusal, Unavailable):
-        said = str(refusal)
-        for mark, meaning in _DISTRUST.items():
-            if mark in said:
-                found = _VERDICT.search(said)
-                why = f" ({found[1]}): give its authority with --ca, or mend the certificate" if found else ""
-                return Untrusted(f"{meaning}{why}")
-    return refusal
+    return (distrust(str(refusal)) if isinstance(refusal, Unavailable) else None) or refusal
 
 
 @contextlib.contextmanager
@@ -92,6 +74,7 @@ class Transport:
     def __init__(self, address: str, session: str, keepalive: Keepalive | None, loaded: Loaded) -> None:
         loaded.check(address)
         self.address = address
+        self._loaded = loaded
         self._channel = _channel(reachable(address), _arguments(keepalive), loaded)
         self._stub: ChittyChatAsyncStub = ChittyChatStub(self._channel)
         self._credentials = identity.credentials(session)
@@ -107,6 +90,8 @@ class Transport:
             with _refusals():
                 async for response in call:
                     yield response.epoch, convert.events(response)
+        except Unavailable as refusal:
+            raise Unavailable(f"{refusal}{hint(str(refusal), self._loaded)}") from None
         finally:
             call.cancel()
 
