@@ -23,7 +23,9 @@ def listen(server: grpc.aio.Server, options: Server, joining: str, logger: loggi
         SettingsError: a certificate or key is not usable.
     """
     _refuse_strangers(options, joining, logger)
-    credentials = _credentials(options, logger)
+    credentials = _credentials(options)
+    for path in filter(tls.is_open, filter(None, (options.tls.key, options.secret_file))):
+        logger.warning("others can read %s: `chmod 600` keeps it private", path)
     host = f"[{options.host}]" if ":" in options.host else options.host
     wanted = f"{host}:{options.port}"
     try:
@@ -58,11 +60,9 @@ def _lacking(options: Server, joining: str) -> str:
     return "without mutual TLS or a secret: whoever reaches it may join"
 
 
-def _credentials(options: Server, logger: logging.Logger) -> grpc.ServerCredentials | None:
+def _credentials(options: Server) -> grpc.ServerCredentials | None:
     if not options.tls.cert:
         return None
     pair = tls.read_pair(options.tls.cert, options.tls.key)
-    if tls.is_open(options.tls.key):
-        logger.warning("others can read the private key %s: `chmod 600` keeps it private", options.tls.key)
     authority = tls.read_authority(options.tls.client_ca) if options.tls.client_ca else None
     return grpc.ssl_server_credentials([(pair.key, pair.cert)], authority, authority is not None)

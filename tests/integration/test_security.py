@@ -78,6 +78,16 @@ def test_a_stack_with_mutual_tls_from_its_start_to_its_end(stack):
     folder(stack.cwd / "certs", "alice")
     stack.run("join", "alice", "--human")
     assert "said at Lamport time" in stack.run("say", "alice", "hello")
+    said = stack.run("chat", "eve", expect=2)
+    assert f"`chitty certs {made.directory} eve` makes it" in said
+    stack.run("certs", made.directory, "eve")
+    assert "eve joined" in stack.run("chat", "eve", stdin="hello\n")
+    address = str(stack.status()["server"]["address"])
+    assert "eve joined" in stack.run("chat", "eve", "--server", address, "--certs", made.directory, stdin="hello\n")
+    eve = made.client("eve")
+    shown = ("--ca", made.authority.cert, "--cert", eve.cert, "--key", eve.key)
+    assert "eve joined" in stack.run("chat", "eve", "--server", address, *shown, stdin="hello\n")
+    assert "names 'eve', and may not be 'bo'" in stack.run("chat", "bo", "--server", address, *shown, expect=1)
     stack.run("restart", "server")
     assert eventually(lambda: stack.joined() == {"alice", "bob", "Zo\u00eb"}, 20.0)
     stack.run("leave", "bob")
@@ -89,6 +99,27 @@ def test_a_participant_that_does_not_trust_the_service_is_told_why(stack):
     told = config(stack, server={"tls": tls(made, mutual=False)}, clients={"tls": {"ca": str(others.authority.cert)}})
     said = stack.up("--config", told, "--clients", "bob", expect=1)
     assert "bob was refused: the service's certificate is not to be trusted" in said
+
+
+def test_a_person_is_told_in_one_line_why_a_service_is_not_trusted(stack):
+    made, others = folder(stack.cwd / "certs"), folder(stack.cwd / "others", "eve")
+    told = config(stack, server={"tls": tls(made, mutual=False)}, clients={"tls": {"certs": str(made.directory)}})
+    stack.up("--config", told, "--clients", "0")
+    address = str(stack.status()["server"]["address"])
+    said = stack.run("chat", "eve", "--server", address, "--certs", others.directory, expect=1)
+    assert said.splitlines() == [
+        "-- joining as eve ...",
+        (
+            "chitty: the service's certificate is not to be trusted, unable to get local issuer certificate:"
+            " give the certificate of the authority that signed it (--ca, or clients.tls.ca)"
+        ),
+    ]
+    assert f"cannot read the certificate {made.client('eve').cert}: No such file" in stack.run(
+        "chat", "eve", "--server", address, "--cert", made.client("eve").cert, "--key", others.server.key, expect=2
+    )
+    assert "ok  certificates, keys and secret: usable and private" in stack.run("doctor")
+    made.server.key.chmod(0o644)
+    assert f"others than you can read {made.server.key}" in stack.run("doctor", expect=1)
 
 
 def test_a_certificate_of_no_use_is_told_and_nothing_is_left_running(stack):
@@ -116,15 +147,17 @@ def test_a_secret_lets_the_stacks_own_in_and_is_written_nowhere(stack, kept):
     for pid in processes(stack):
         assert SECRET.encode() not in leftovers.command_line(pid)
     assert ('"secret_file": ""' in stack.layout.client("alice").read_text()) is (kept == "environment")
-    said = stack.run("chat", "eve", expect=1)
-    assert "asks for a secret" in said
-    assert "CHITTY_SECRET" in said
-    stack.environment["CHITTY_SECRET"] = "guess"
     if kept == "environment":
+        said = stack.run("chat", "eve", expect=1)
+        assert "asks for a secret" in said
+        assert "CHITTY_SECRET" in said
+        stack.environment["CHITTY_SECRET"] = "guess"
         assert "not that of the service" in stack.run("chat", "eve", expect=1)
-    stack.environment["CHITTY_SECRET"] = SECRET
+        (stack.cwd / "another").write_text(SECRET)
+        assert "eve joined" in stack.run("chat", "eve", "--secret-file", stack.cwd / "another", stdin="hello\n")
+        stack.environment["CHITTY_SECRET"] = SECRET
     assert "eve joined" in stack.run("chat", "eve", stdin="hello\n")
-    assert SECRET.encode() not in b"".join(everything(stack).values())
+    assert SECRET.encode() not in b"".join(everything(stack).values()) + (stack.cwd / "eve.log").read_bytes()
 
 
 def test_beyond_the_loopback_a_stack_is_refused_and_nothing_is_left_running(stack):
@@ -133,6 +166,16 @@ def test_beyond_the_loopback_a_stack_is_refused_and_nothing_is_left_running(stac
     assert "--insecure" in said
     stack.run("status", expect=3)
     assert not leftovers.find(stack.layout, None)
+
+
+def test_one_may_listen_beyond_it_if_told_to(stack):
+    stack.environment["CHITTY_SECRET"] = SECRET
+    stack.up("--config", config(stack, server={"host": "0.0.0.0"}), "--clients", "bob", "--insecure")
+    assert stack.joined() == {"bob"}
+    assert "WARNING hub - insecure: listening on 0.0.0.0" in stack.layout.log("server").read_text()
+    stack.run("join", "alice")
+    stack.run("restart", "server")
+    assert eventually(lambda: stack.joined() == {"alice", "bob"}, 20.0)
 
 
 def test_all_that_a_stack_makes_is_private_whatever_the_umask_and_the_directory_were(stack):

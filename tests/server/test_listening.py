@@ -74,7 +74,7 @@ def test_a_key_that_others_can_read_is_complained_of(made, caplog, tmp_path):
     shown.write_bytes(made.server.key.read_bytes())
     shown.chmod(0o644)
     start(tls={**tls(made, mutual=False), "key": str(shown)})
-    assert f"others can read the private key {shown}" in caplog.text
+    assert f"others can read {shown}: `chmod 600`" in caplog.text
     assert "PRIVATE KEY" not in caplog.text
 
 

@@ -93,3 +93,29 @@ def test_insecure_is_a_setting_and_an_option(tmp_path):
     assert effective(Request(config=tmp_path / "mine.yaml")).server.insecure
     assert effective(Request(insecure=True)).server.insecure
     assert not effective(Request()).server.insecure
+
+
+def test_what_is_well_is_no_trouble(made):
+    assert list(trust.troubles(told(), ["bob"])) == []
+    assert list(trust.troubles(mutual(made), ["bob"])) == []
+
+
+def test_every_trouble_is_told_with_its_remedy(made, tmp_path):
+    shown = tmp_path / "shown.key"
+    shown.write_bytes(made.client("bob").key.read_bytes())
+    shown.chmod(0o644)
+    secret = tmp_path / "secret"
+    secret.touch(0o640)
+    server = {"tls": {**tls(made, mutual=True), "key": str(shown)}, "secret_file": str(secret)}
+    clients = {"tls": {"certs": str(made.directory), "ca": str(tmp_path / "absent")}}
+    said = list(trust.troubles(told(server=server, clients=clients), ["alice"]))
+    for part in (
+        "no certificate for alice",
+        f"the private key {shown} is not that of the certificate",
+        f"the secret in {secret} is empty",
+        f"cannot read the authority's certificate {tmp_path / 'absent'}",
+        f"others than you can read {shown}: `chmod 600 {shown}`",
+        f"others than you can read {secret}",
+    ):
+        assert any(part in one for one in said), part
+    assert len(said) == 6
