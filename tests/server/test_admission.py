@@ -9,6 +9,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chitty.core.errors import NotPermitted
+from chitty.server.admission import Admission
 from chitty.server.service import Service
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import secret
@@ -160,6 +162,25 @@ class TestMutualTls:
     async def test_one_without_tls_gets_no_answer(self, service):
         async with peer(service) as one:
             assert (await refusal(one.join("alice").read()))[0] is grpc.StatusCode.UNAVAILABLE
+
+
+class Shown:
+    """A call whose certificate names somebody."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {"x509_common_name": [self._name.encode()]}
+
+
+def test_a_session_is_its_owners_while_its_join_is_still_under_way():
+    admission = Admission("", named=True, member=lambda _: None)
+    admission.check_holder(Shown("bob"), "0123456789abcdef")  # nobody's: it is the hub that refuses
+    admission.check_name(Shown("Alice"), "0123456789abcdef", "alice")
+    admission.check_holder(Shown("ALICE"), "0123456789abcdef")
+    with pytest.raises(NotPermitted, match="names 'bob', and may not use a session that another"):
+        admission.check_holder(Shown("bob"), "0123456789abcdef")
 
 
 class TestTls:
