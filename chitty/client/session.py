@@ -19,6 +19,7 @@ from typing import Self
 
 from chitty import __version__
 from chitty.client.backoff import Backoff
+from chitty.client.credentials import Credentials, load
 from chitty.client.outbox import Outbox
 from chitty.client.transport import Publishing, Transport
 from chitty.core import steps
@@ -35,6 +36,7 @@ from chitty.core.errors import (
     Unacknowledged,
     Unavailable,
     UnknownSession,
+    Untrusted,
 )
 from chitty.core.event import Event, Receipt
 from chitty.core.names import normalise
@@ -64,6 +66,7 @@ def join(
     events: bool = True,
     keepalive: Keepalive | None = None,
     on_membership: Callable[[bool], None] | None = None,
+    credentials: Credentials | None = None,
 ) -> "Session":
     """Return a session that joins when it is entered, as `async with chitty.join(...) as alice`.
 
@@ -73,11 +76,20 @@ def join(
         events: False drops events once they are logged, for one that only publishes.
         keepalive: when to ask a silent service whether it still lives; never, unless given.
         on_membership: called with whether the session belongs, each time that changes.
+        credentials: what it trusts and shows, for a service with TLS or a secret.
 
     Raises:
         InvalidArgument: the name may not be a participant's.
+        SettingsError: a file that the credentials name is not usable.
     """
-    return Session(normalise(name), address, events=events, keepalive=keepalive, on_membership=on_membership)
+    return Session(
+        normalise(name),
+        address,
+        events=events,
+        keepalive=keepalive,
+        on_membership=on_membership,
+        credentials=credentials or Credentials(),
+    )
 
 
 class Session:
@@ -99,6 +111,7 @@ class Session:
         events: bool,
         keepalive: Keepalive | None,
         on_membership: Callable[[bool], None] | None,
+        credentials: Credentials,
     ) -> None:
         self.name = name
         self._secret = identity.new_session()
@@ -108,6 +121,7 @@ class Session:
         self._outbox = Outbox(self._participant, self._journal)
         self._locate: Locate = address if callable(address) else lambda: address
         self._keepalive = keepalive
+        self._loaded = load(credentials)
         self._on_membership = on_membership
         self._wants_events = events
         self._transport: Transport | None = None
@@ -307,7 +321,7 @@ class Session:
             self._logger.info("the membership has ended, joining anew: %s", refusal)
             self._joining = who.join()
             self._journal.write([self._joining])
-        elif isinstance(refusal, _FINAL) and refusal.retry_after is None:
+        elif self._is_final(refusal):
             self._failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
@@ -315,6 +329,12 @@ class Session:
             self._complained = True
             self._logger.warning("cannot reach the service, trying until it answers: %s", refusal)
         return True
+
+    def _is_final(self, refusal: Refusal) -> bool:
+        """Tell whether a refusal ends the session. One that trusted the service once waits until it can again."""
+        if isinstance(refusal, Untrusted):
+            return not self._participant.last
+        return isinstance(refusal, _FINAL) and refusal.retry_after is None
 
     async def _speak(self) -> None:
         """Publish what is said, in order: what gathers while a request is under way travels in the next one."""
@@ -362,7 +382,7 @@ class Session:
             if waited > 1.0 and not self._complained:
                 self._complained = True
                 self._logger.warning("waiting for the service: nobody knows its address yet")
-        self._transport = Transport(address, self._secret, self._keepalive)
+        self._transport = Transport(address, self._secret, self._keepalive, self._loaded)
         return self._transport
 
     def _connected(self) -> Transport:
