@@ -9,9 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chitty import journal, process, resources, settings
 from chitty.settings import Program
@@ -20,6 +19,9 @@ from chitty.trace.verdict import Judgement
 from tests.faults import tally
 from tests.services import options
 from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds for what takes less than one on a machine that does nothing else

@@ -69,57 +69,69 @@ def stays(who: str, notes: list[dict[str, Any]]) -> list[Stay]:
     return found
 
 
+class _Count:
+    """What is wrong in a run, found stay by stay."""
+
+    def __init__(self) -> None:
+        self.order: dict[tuple[str, int], tuple[str, str, str]] = {}
+        self.lost = self.duplicated = self.reordered = 0
+        self.why: list[str] = []
+
+    def hear(self, stay: Stay) -> None:
+        """Compare what one heard in a stay with what others heard: the same, in the same order, without a gap."""
+        last = 0
+        for note in stay.heard:
+            sequence, event = note["heard"], (note["kind"], note["who"], note["text"])
+            if self.order.setdefault((stay.epoch, sequence), event) != event:
+                self.reordered += 1
+                self.why.append(f"{stay.who} heard {event} as {sequence}, others another event")
+            if last and sequence != last + 1:
+                self.lost += max(0, sequence - last - 1)
+                self.duplicated += sequence == last
+                self.reordered += sequence < last
+                self.why.append(f"{stay.who} heard {sequence} after {last}")
+            last = sequence
+
+    def place(self) -> None:
+        """Look for texts that have two places: each was said once."""
+        texts = Counter((epoch, event[2]) for (epoch, _), event in self.order.items() if event[0] == "publish")
+        for (epoch, text), count in texts.items():
+            if count > 1:
+                self.duplicated += count - 1
+                self.why.append(f"{text!r} has {count} places in the order of {epoch}")
+
+    def owe(self, stay: Stay, acked: list[dict[str, Any]], *, whole: bool) -> None:
+        """Look for messages with a receipt that one did not hear: to the end of the run if it was there then."""
+        heard = {note["heard"]: note["text"] for note in stay.heard}
+        low, high = min(heard), max(heard)
+        owed = [note for note in acked if note["epoch"] == stay.epoch and low <= note["seq"]]
+        for note in owed:
+            if (whole or note["seq"] <= high) and heard.get(note["seq"]) != note["acked"]:
+                self.lost += 1
+                self.why.append(f"{stay.who} did not hear {note['acked']!r}, acknowledged as {note['seq']}")
+
+
 def tally(folder: Path, present: set[str]) -> Tally:
     """Count a run that is over; those `present` were there at its end, and must have heard everything."""
     records = read(folder)
     everything = [note for notes in records.values() for note in notes]
     acked = [note for note in everything if "acked" in note]
     ears = [stay for who, notes in records.items() for stay in stays(who, notes)]
-    why: list[str] = []
-    order: dict[tuple[str, int], tuple[str, str, str]] = {}
-    lost = doubled = reordered = 0
+    count = _Count()
     for stay in ears:
-        last = 0
-        for note in stay.heard:
-            sequence, event = note["heard"], (note["kind"], note["who"], note["text"])
-            if order.setdefault((stay.epoch, sequence), event) != event:
-                reordered += 1
-                why.append(f"{stay.who} heard {event} as {sequence}, others {order[stay.epoch, sequence]}")
-            if last and sequence > last + 1:
-                lost += sequence - last - 1
-                why.append(f"{stay.who} heard {sequence} after {last}")
-            elif sequence == last:
-                doubled += 1
-                why.append(f"{stay.who} heard {sequence} twice")
-            elif sequence < last:
-                reordered += 1
-                why.append(f"{stay.who} heard {sequence} after {last}")
-            last = sequence
-    places = Counter((epoch, text) for (epoch, _), (kind, _, text) in order.items() if kind == "publish")
-    for (epoch, text), count in places.items():
-        if count > 1:
-            doubled += count - 1
-            why.append(f"{text!r} has {count} places in the order of {epoch}")
-    for stay in ears:
-        heard = set(stay.sequences)
-        low, high = min(heard), max(heard)
-        whole = stay.last and stay.who in present
-        for note in acked:
-            if note["epoch"] == stay.epoch and low <= note["seq"] and (whole or note["seq"] <= high):
-                place = order.get((stay.epoch, note["seq"]))
-                if note["seq"] not in heard or place is None or place[2] != note["acked"]:
-                    lost += 1
-                    why.append(f"{stay.who} did not hear {note['acked']!r}, acknowledged as {note['seq']}")
+        count.hear(stay)
+        count.owe(stay, acked, whole=stay.last and stay.who in present)
+    count.place()
     return Tally(
         said=sum("said" in note for note in everything),
         acknowledged=len(acked),
         delivered=sum(len(stay.heard) for stay in ears),
-        lost=lost,
-        duplicated=doubled,
-        reordered=reordered,
+        lost=count.lost,
+        duplicated=count.duplicated,
+        reordered=count.reordered,
         refused=sum("refused" in note for note in everything),
         open=sum("open" in note for note in everything),
-        notes=why[:20],
+        notes=count.why[:20],
     )
 
 

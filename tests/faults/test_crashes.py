@@ -26,6 +26,10 @@ def seconds_to_ready(pid: int, ready: Path) -> float:
     return age - (time.time() - ready.stat().st_mtime)
 
 
+def serves_anew(stack: Stack, pid: int) -> bool:
+    return stack.pid("server") != pid and stack.status()["server"]["health"] == "SERVING"
+
+
 def broadcasts(lines, *, again: bool = False) -> set[int]:
     """Return the sequences of which lines tell; of repeats, those of the first life in the lines only."""
     found = set()
@@ -58,12 +62,12 @@ def test_a_server_killed_under_load_again_and_again_loses_nothing(stack, record,
     for _ in range(times):
         # Before it has run for a second supervisord would count a crash as a failed start.
         eventually(lambda: stack.status()["server"]["state"] == "RUNNING", PATIENCE)
-        before = acked()
-        eventually(lambda: acked() >= before + 20, PATIENCE)
+        goal = acked() + 20
+        eventually(lambda goal=goal: acked() >= goal, PATIENCE)
         time.sleep(chance.random() * 0.2)  # the moment of the fault, which is by chance
         pid = stack.pid("server")
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: stack.pid("server") != pid and stack.status()["server"]["health"] == "SERVING", PATIENCE)
+        eventually(lambda pid=pid: serves_anew(stack, pid), PATIENCE)
         ready.append(seconds_to_ready(stack.pid("server"), stack.layout.ready / "server"))
     (folder / "quiet").touch()
     eventually(lambda: tally.settled(folder, BOTS), PATIENCE)
