@@ -177,6 +177,12 @@ class Ground:
             self.server.wait()
 
 
+def memory(pid: int) -> float:
+    """Return the MB that a process alone has in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) / 1024
+
+
 def assert_valid(folder: Path) -> None:
     """Let `chitty check` judge the logs."""
     verdict = check.check(folder)
