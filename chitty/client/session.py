@@ -54,6 +54,9 @@ LEAVE_SECONDS = 4.0
 RESUME_SECONDS = 2.0
 """How long of that one who leaves waits for a connection that just broke: who has one can say goodbye."""
 
+_PATIENCE = 10.0
+"""Seconds: who is to wait longer than that before it asks again is told so, as one that is refused."""
+
 _FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
 
 Locate = Callable[[], str | None]
@@ -133,6 +136,7 @@ class Session:
         self._speaking: asyncio.Task[None] | None = None
         self.gave_up = False
         self._asked_to_leave = self._leaving = False
+        self._heard_all = False
         self._failure: Refusal | None = None
         self._complained = False
 
@@ -228,7 +232,7 @@ class Session:
                     await self._outbox.settled()
                     await self._ask_to_leave()
                     await asyncio.shield(self._following)
-                reason = "left"
+                reason = "left" if self._heard_all else "left, but its stream broke before its end"
             except TimeoutError:
                 self.gave_up = True
                 reason = "gave up leaving"
@@ -244,7 +248,7 @@ class Session:
 
     async def abandon(self) -> None:
         """Break the connection without a word, as a crash would: the others are told that it was lost."""
-        self._leaving = True
+        self._asked_to_leave = self._leaving = True
         await self._stop()
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -282,6 +286,7 @@ class Session:
                     await self._disconnect()
                     await backoff.wait(refusal.retry_after)
                 else:
+                    self._heard_all = True
                     return
         finally:
             self._set_joined(joined=False)
@@ -327,14 +332,15 @@ class Session:
             return False
         elif not self._complained:
             self._complained = True
-            self._logger.warning("cannot reach the service, trying until it answers: %s", refusal)
+            problem = "cannot reach the service" if isinstance(refusal, Unavailable) else "cannot join yet"
+            self._logger.warning("%s, trying until it answers: %s", problem, refusal)
         return True
 
     def _is_final(self, refusal: Refusal) -> bool:
         """Tell whether a refusal ends the session. One that trusted the service once waits until it can again."""
         if isinstance(refusal, Untrusted):
             return not self._participant.last
-        return isinstance(refusal, _FINAL) and refusal.retry_after is None
+        return isinstance(refusal, _FINAL) and not 0 < (refusal.retry_after or 0) <= _PATIENCE
 
     async def _speak(self) -> None:
         """Publish what is said, in order: what gathers while a request is under way travels in the next one."""
@@ -365,7 +371,7 @@ class Session:
             try:
                 receipt = await self._connected().leave(number, step.lamport)
             except Refusal as refusal:
-                if isinstance(refusal, _FINAL):
+                if self._is_final(refusal):
                     self._journal.write(self._participant.refuse(number, refusal))
                     return
                 await backoff.wait(refusal.retry_after)
