@@ -92,7 +92,7 @@ async def left(stream, name: str) -> pb.Event:
 
 async def test_a_session_that_is_absent_is_told_when_it_may_join_by_another_message():
     async with serving(grace=600.0) as service, peers(service, 2) as (alice, bob):
-        watching, stream = await both(bob, alice)
+        _, stream = await both(bob, alice)
         refusal = await refused(alice.join("alice").read())
         assert (refusal.status, refusal.retry_after) == ("ALREADY_EXISTS", None), "it is there: waiting does not help"
         stream.cancel()
