@@ -29,3 +29,12 @@ async def read_on(stream: Any) -> None:
     """Read a stream to its end."""
     while await stream.read() is not grpc.aio.EOF:
         pass
+
+
+async def status_of(awaitable: Awaitable[Any]) -> str:
+    """Return the name of the status that a call ends with."""
+    try:
+        await awaitable
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    return "OK"
