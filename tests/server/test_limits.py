@@ -1,7 +1,6 @@
 """Limits: what is over one is refused with what and how much, and when to try again, and nothing else suffers."""
 
 import asyncio
-import itertools
 import socket
 import sqlite3
 
@@ -167,18 +166,18 @@ async def test_what_is_over_the_rate_is_refused_until_it_may_be_said():
     async with serving(**changes) as service, peers(service, 2) as (alice, bob):
         await events(alice.join("alice"), 1)
         await events(bob.join("bob"), 1)
-        taken = itertools.count()
         messages = [alice.message("x") for _ in range(10)]
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            while next(taken) < 1000:
-                await alice.publish(*messages)  # repeats are work as well
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        refusal = await refused(alice.publish(*messages))
+        refusal = await refused(_for_ever(alice.publish, *messages))  # repeats are work as well
         assert (refusal.status, 0 < refusal.retry_after <= 0.2) == (TOO_MUCH, True)
         assert "more than 50 messages a second, and 50 at once" in str(refusal)
         await bob.publish("others are not concerned")
         await asyncio.sleep(refusal.retry_after)
         assert len(await alice.publish(*messages)) == 10
+
+
+async def _for_ever(publish, *messages):
+    while True:
+        await publish(*messages)
 
 
 async def test_a_client_over_the_rate_gets_everything_through_in_order_and_once():
@@ -280,7 +279,7 @@ def test_never_more_than_the_bucket_and_what_ran_into_it_is_taken(rate: float, b
         try:
             rates.take("alice", count, now)
         except LimitExceeded as refusal:
-            assert refusal.retry_after > 0
+            assert refusal.retry_after > 0  # noqa: PT017 - others do not raise
             if count <= size:
                 now += refusal.retry_after * (1 + 1e-9) + 1e-9
                 rates.take("alice", count, now)  # when it said, there are enough
