@@ -269,8 +269,8 @@ class Servicer:
                 if not self._draining:
                     self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
                 await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
-            except (asyncio.CancelledError, grpc.aio.AbortError):
-                raise
+            except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
+                raise  # the last: what was written went nowhere, for the peer is gone
             except Exception:
                 self._logger.exception("%s from %s failed", method, context.peer())
                 await context.abort(grpc.StatusCode.INTERNAL, "the service failed; its log says why")
