@@ -108,7 +108,8 @@ def running(folder: Path, **changes: object) -> Iterator[Running]:
 def check_lines(text: str) -> None:
     """Assert of lines of a log that each has a head, that none tells of a failure, and that none harms a terminal."""
     assert not UNSAFE.search(text), ascii(UNSAFE.search(text))
-    assert "Traceback" not in text, text
+    failure = text.find("Traceback")
+    assert failure < 0, text[max(0, failure - 500) : failure + 4000]
     for line in text.split("\n"):
         record = journal.parse(line) if line else None
         assert not line or record is not None, f"a line without a head: {line!r}"
