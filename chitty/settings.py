@@ -293,5 +293,5 @@ def decode(text: str | bytes, into: type[T], source: str) -> T:
     """
     try:
         return convert(msgspec.json.decode(text), into, source)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise SettingsError(f"{source} is not JSON: {error}") from None
