@@ -44,18 +44,19 @@ def test_one_that_was_stopped_for_long_joins_anew_when_it_goes_on(target):
     assert eve.poll() is None
 
 
-def test_one_that_pauses_for_less_than_that_is_not_missed(target):
+def test_one_that_pauses_for_less_than_that_is_not_missed(tmp_path):
     """It is stopped and goes on while others speak: nobody is told anything."""
-    walter = target.participant("walter", PATIENT)
-    eve = target.participant("eve", PATIENT)
-    eve.send_signal(signal.SIGSTOP)
-    for index in range(5):
-        walter.stdin.write(f"message {index}\n".encode())
-        walter.stdin.flush()
-        eventually(lambda index=index: f"message {index}" in target.log_of("walter"))
-    eve.send_signal(signal.SIGCONT)
-    eventually(lambda: "message 4" in target.log_of("eve"))
-    assert not lost(target, "eve")
+    with running(tmp_path, grace=0.0, keepalive__interval=20.0, keepalive__timeout=10.0) as target:
+        walter = target.participant("walter", PATIENT)
+        eve = target.participant("eve", PATIENT)
+        eve.send_signal(signal.SIGSTOP)
+        for index in range(5):
+            walter.stdin.write(f"message {index}\n".encode())
+            walter.stdin.flush()
+            eventually(lambda index=index: f"message {index}" in target.log_of("walter"))
+        eve.send_signal(signal.SIGCONT)
+        eventually(lambda: "message 4" in target.log_of("eve"))
+        assert not lost(target, "eve")
 
 
 def test_a_participant_notices_a_stopped_server_and_resumes_when_that_goes_on(tmp_path):
