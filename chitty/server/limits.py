@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from chitty.core.errors import LimitExceeded
+from chitty.core.hub import FULL
 
 
 class Rates:
@@ -64,7 +65,7 @@ class Addresses:
         if address is None:
             yield
             return
-        with self._count.one_more(address, f"participants are connected from {address}"):
+        with self._count.one_more(address, f"participants are connected from {address}", FULL):
             yield
 
 
@@ -81,7 +82,7 @@ class Publishers:
         Raises:
             LimitExceeded: it has too many already.
         """
-        with self._count.one_more(incarnation, "Publish streams of this session are open"):
+        with self._count.one_more(incarnation, "Publish streams of this session are open", 1.0):
             yield
 
 
@@ -93,9 +94,9 @@ class _Count:
         self._count: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def one_more(self, key: str, what: str) -> Iterator[None]:
+    def one_more(self, key: str, what: str, retry_after: float) -> Iterator[None]:
         if self._limit and self._count[key] >= self._limit:
-            raise LimitExceeded(f"{self._limit} {what}, which is the limit: try again later", retry_after=1.0)
+            raise LimitExceeded(f"{self._limit} {what}, which is the limit: try again later", retry_after=retry_after)
         self._count[key] += 1
         try:
             yield

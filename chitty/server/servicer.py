@@ -29,6 +29,7 @@ from chitty.core.errors import (
 from chitty.core.event import Join, Leave, Publish
 from chitty.core.hub import Outcome
 from chitty.server.absences import Absence
+from chitty.server.admission import Admission
 from chitty.server.fanout import Fanout, Subscription
 from chitty.server.limits import Addresses, Publishers, Rates
 from chitty.server.replica import RETRY, Replica
@@ -54,9 +55,12 @@ class Servicer:
         rates: how much each participant may say.
     """
 
-    def __init__(self, replica: Replica, fanout: Fanout, options: Server, logger: logging.Logger) -> None:
+    def __init__(
+        self, replica: Replica, fanout: Fanout, options: Server, logger: logging.Logger, admission: Admission
+    ) -> None:
         self._replica = replica
         self._fanout = fanout
+        self._admission = admission
         self._limits = options.limits
         self._logger = logger
         self.rates = Rates(options.limits.messages_per_second, options.limits.messages_per_request)
@@ -99,8 +103,10 @@ class Servicer:
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
         incarnation = identity.authenticate(context.invocation_metadata())
+        self._admission.admit(context)
         request = parse(pb.JoinRequest, data)
         name = names.normalise(request.participant)
+        self._admission.check_name(context, incarnation, name)
         self._check_cursor(request)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
@@ -124,6 +130,7 @@ class Servicer:
                 request = parse(pb.PublishRequest, data)
                 self._check_messages(request)
                 self._check_known(incarnation)
+                self._admission.check_holder(context, incarnation)
                 self.rates.take(incarnation, len(request.messages), asyncio.get_running_loop().time())
                 command = Publish(incarnation, convert.to_messages(request), time.time())
                 outcome = await self._apply(command)
@@ -140,11 +147,13 @@ class Servicer:
         incarnation = identity.authenticate(context.invocation_metadata())
         request = parse(pb.LeaveRequest, data)
         self._check_known(incarnation)
+        self._admission.check_holder(context, incarnation)
         outcome = await self._apply(Leave(incarnation, request.number, request.lamport, time.time()))
         return pb.LeaveResponse(receipt=convert.to_wire(outcome.receipts[0])).SerializeToString()
 
     async def list_participants(self, data: bytes, context: ServicerContext[Any, Any]) -> bytes:
         """Serve the list of who is here."""
+        self._admission.admit(context)
         parse(pb.ListParticipantsRequest, data)
         members = self._replica.hub.members
         self._logger.info("ListParticipants from %s: %d participants", context.peer(), len(members))
@@ -268,9 +277,12 @@ class Servicer:
             except Refusal as refusal:
                 if not self._draining:
                     self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
-                await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
-            except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
-                raise  # the last: what was written went nowhere, for the peer is gone
+                with contextlib.suppress(grpc.aio.InternalError):
+                    await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except grpc.aio.InternalError:
+                return None  # the connection broke under a write or a status: nobody is there to be told
             except Exception:
                 self._logger.exception("%s from %s failed", method, context.peer())
                 await context.abort(grpc.StatusCode.INTERNAL, "the service failed; its log says why")

@@ -1,10 +1,12 @@
 import os
 import signal
+from pathlib import Path
 
 import click
 import pytest
 
-from chitty import cli
+from chitty import cli, resources, settings
+from chitty.cli import base, values
 from chitty.core import errors
 
 
@@ -56,6 +58,9 @@ def test_aliases_are_the_same_commands(alias, name):
         ["kill", "bob", "-s", "NOTHING"],
         ["kill", "bob", "-s", "999"],
         ["completion", "tcsh"],
+        ["certs"],
+        ["certs", "x", "a b"],
+        ["certs", "x", "--days", "0"],
         ["--color", "sometimes", "status"],
     ],
 )
@@ -145,19 +150,19 @@ def test_an_error_nobody_expected_says_where_if_asked(monkeypatch):
 
 
 def test_errors_are_safe_for_a_terminal(capsys):
-    cli._fail("bad \x1b[2J name")
+    base.fail("bad \x1b[2J name")
     assert capsys.readouterr().err == "chitty: bad \\u001b[2J name\n"
 
 
 @pytest.mark.parametrize(("text", "number"), [("KILL", 9), ("sigterm", 15), ("9", 9), ("SIGUSR1", 10)])
 def test_a_signal_has_a_name_or_a_number(text, number):
-    assert cli.Signal().convert(text, None, None) is signal.Signals(number)
+    assert values.Signal().convert(text, None, None) is signal.Signals(number)
 
 
 def test_clients_are_a_number_or_names():
-    assert cli.Clients().convert("3", None, None) == 3
-    assert cli.Clients().convert("0", None, None) == 0
-    assert cli.Clients().convert("bob, carol", None, None) == ("bob", "carol")
+    assert values.Clients().convert("3", None, None) == 3
+    assert values.Clients().convert("0", None, None) == 0
+    assert values.Clients().convert("bob, carol", None, None) == ("bob", "carol")
 
 
 class Stream:
@@ -184,7 +189,7 @@ def test_colour_is_for_terminals_that_want_it(option, environment, terminal, col
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert cli.Session("x", quiet=False, color=option).colours(Stream(terminal)) is coloured
+    assert base.Session("x", quiet=False, color=option).colours(Stream(terminal)) is coloured
 
 
 def test_a_dry_run_prints_what_would_be_written_and_writes_nothing(capsys, tmp_path):
@@ -194,6 +199,22 @@ def test_a_dry_run_prints_what_would_be_written_and_writes_nothing(capsys, tmp_p
     assert '"name": "Zoë"' in out
     assert '"port": 77' in out
     assert not list(tmp_path.iterdir())
+
+
+def test_certificates_are_made_and_told_and_what_is_there_is_kept(capsys, tmp_path):
+    assert cli.run(["certs", "certs", "bob", "Zoë", "--host", "chat.example"]) == 0
+    first = capsys.readouterr()
+    assert first.out.splitlines() == [f"certs/{name}.crt" for name in ("ca", "server", "clients/bob", "clients/zoë")]
+    told = tmp_path / "mine.yaml"
+    told.write_text(first.err.partition("\n\n")[2])
+    found = settings.read(told, resources.path("conf/chitty.yaml"))
+    assert all(Path(path).is_file() for path in (found.server.tls.cert, found.server.tls.key))
+    assert found.clients.tls.certs == str(tmp_path / "certs")
+    assert cli.run(["certs", "certs", "carol"]) == 0
+    assert capsys.readouterr().out == "certs/clients/carol.crt\n"
+    assert cli.run(["certs", "certs", "carol"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert cli.run(["certs", "certs", "carol", "--force", "--days", "3"]) == 0
 
 
 def test_without_a_stack_the_settings_are_the_default_ones(capsys):
