@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import shutil
 
 import grpc
 import pytest
 
+import chitty
 from chitty.core.errors import StorageFailed
 from chitty.wire import chitty_pb2 as pb
 from tests.server.test_resuming import retry_delay
@@ -219,7 +221,10 @@ async def test_one_that_is_ahead_of_the_order_is_told_so_and_can_join_anew(durab
     async with durable() as service, peers(service, 2) as (alice, bob):
         watching = alice.join("alice")
         await events(watching, 1)
-        await events(bob.join("bob"), 1)
+        stream = bob.join("bob")
+        await events(stream, 1)
+        stream.cancel()
+        await eventually_async(lambda: len(service._replica.absences) == 1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await bob.join("bob", epoch=service.epoch, after=1000).read()
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
@@ -229,13 +234,27 @@ async def test_one_that_is_ahead_of_the_order_is_told_so_and_can_join_anew(durab
         assert own.sequence == 4
 
 
-async def test_a_stranger_that_is_ahead_of_the_order_does_not_belong(durable):
-    async with durable() as service, peers(service, 1) as (alice,):
-        request = pb.JoinRequest(participant="alice", number=1, lamport=1, epoch=service.epoch, after=1000)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await alice.stub.Join(request, metadata=alice.metadata).read()
-        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert not service._replica.hub.members
+async def test_a_log_of_before_lets_those_who_are_ahead_of_it_join_anew(durable, tmp_path):
+    """As an old copy of the database does that is put back."""
+    addresses: list[str] = []
+    async with durable() as first:
+        addresses.append(first.address)
+        alice = chitty.join("alice", lambda: addresses[-1])
+        await alice.__aenter__()
+        for file in list(tmp_path.glob("chitty.db*")):
+            shutil.copy(file, tmp_path / file.name.replace("chitty", "copy"))
+        for number in range(5):
+            await alice.publish(f"message {number}")
+    for file in list(tmp_path.glob("chitty.db*")):
+        file.unlink()
+    for file in list(tmp_path.glob("copy.db*")):
+        file.rename(tmp_path / file.name.replace("copy", "chitty"))
+    async with durable() as second:
+        addresses.append(second.address)
+        receipt = await asyncio.wait_for(alice.publish("after"), 20.0)
+        assert receipt.sequence == 4, "after its first join, its leave, and the join anew"
+        assert alice._participant.last == 4
+        await alice.leave()
 
 
 async def test_it_starts_again_though_the_beginning_is_not_kept_any_more(durable):
