@@ -114,6 +114,15 @@ class Ground:
         started.start()
         self.participants[name] = started
 
+    def gather(self, names: set[str], rate: float) -> None:
+        """Start participants that say nothing before all of them have joined: each is owed all that is said."""
+        quiet = self.folder / "quiet"
+        quiet.touch()
+        for name in names:
+            self.participant(name, rate=rate)
+        eventually(lambda: self.joined(*names), PATIENCE)
+        quiet.unlink()
+
     def forget(self, name: str) -> None:
         old = self.participants.pop(name, None)
         if old is not None:

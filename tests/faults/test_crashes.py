@@ -92,9 +92,7 @@ def test_a_server_killed_between_any_two_of_its_steps_goes_on_where_it_was(groun
     rounds, chance = 12 if long else 2, random.Random(4)
     one = ground()
     one.start()
-    for name in BOTS:
-        one.participant(name, rate=100)
-    eventually(lambda: one.joined(*BOTS), PATIENCE)
+    one.gather(BOTS, rate=100)
     one.await_acks(10)
     one.kill()
     crashes = []

@@ -99,9 +99,7 @@ def fill(disk: Path) -> None:
 async def test_while_the_disk_is_full_nothing_is_accepted_and_nothing_is_lost(on_disk, disk, record, long):
     times, one = 10 if long else 2, on_disk
     address = one.start()
-    for name in BOTS:
-        one.participant(name, rate=100)
-    eventually(lambda: one.joined(*BOTS), PATIENCE)
+    one.gather(BOTS, rate=100)
     for turn in range(times):
         one.await_acks(30)
         fill(disk)
