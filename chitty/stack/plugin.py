@@ -17,6 +17,7 @@ from supervisor import events
 from supervisor.states import getProcessStateDescription
 
 from chitty.journal import wall_time
+from chitty.stack import forking
 
 _PATIENCE = 2.0  # seconds: a command that only looks whether the lock is held holds it for an instant
 
@@ -89,6 +90,7 @@ class Chitty:
             fact |= _ending(status)
             _ends[program] = {**fact, "asked": _asked(program, process.pid)}
         if fact["state"] == "STARTING":
+            forking.prepare(process.config.command, process.config.environment or {})
             _ends.pop(program, None)
             _left.pop(program, None)
         self._write(fact)
@@ -141,6 +143,7 @@ def make(supervisord: Any, **_config: Any) -> Chitty:
     if _waker is not None:
         _waker.forget()
     _waker = _Waker(supervisord.options.get_socket_map())
+    forking.install(supervisord.options, _let_go)
     return Chitty(supervisord)
 
 
@@ -159,6 +162,11 @@ def _hold(path: Path) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _let_go() -> None:
+    """Close a child's copy of the lock, which would be held for as long as any copy is open."""
+    os.close(_lock)
 
 
 def _is_open(descriptor: int, path: Path) -> bool:

@@ -82,7 +82,8 @@ def keep(told: Settings, names: Sequence[str]) -> Settings:
     """Return settings that remember who took part, so that a later `up` means the same."""
     keys = {fold(name) for name in names}
     roster = [*names, *(name for name in told.clients.roster if fold(name) not in keys)]
-    return msgspec.structs.replace(told, clients=settings.Clients(count=len(names), roster=roster))
+    clients = msgspec.structs.replace(told.clients, count=len(names), roster=roster)
+    return msgspec.structs.replace(told, clients=clients)
 
 
 def files(asked: Sequence[Wish], told: Settings, caller: Caller, plain: Detour) -> list[File]:
