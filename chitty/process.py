@@ -138,12 +138,13 @@ def _make_prose(descriptor: int, logger: logging.Logger) -> None:
                 logger.info("%s", line)
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """Let the kernel kill this process when its parent ends, so that no stack outlives its supervisord.
 
-    SIGKILL, because the log ends with the parent as well: what happened later could not be written down.
+    SIGKILL, because the log ends with the parent as well: what happened later could not be written down. Whoever
+    knows who the parent was tells it, so that one that has ended already is noticed.
     """
-    parent = os.getppid()
+    parent = parent or os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(_CANNOT_WRITE)

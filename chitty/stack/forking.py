@@ -2,8 +2,8 @@
 
 Runs inside supervisord. A program is forked when its environment asks for it and its command begins as
 supervisord's own does: the same interpreter with the same options. Everything else is exec'ed, so that what
-is written for supervisord means the same to one that does not know this. Knows no program: which module is to
-run stands in the command. Nothing imported may start a thread, or use gRPC, before the fork.
+is written for supervisord means the same to one that was started in another way. Knows no program: which
+module is to run stands in the command. Importing it may start no thread, and must not use gRPC.
 """
 
 import atexit
@@ -21,43 +21,90 @@ from typing import Any, NoReturn
 
 from setproctitle import setproctitle, setthreadtitle
 
+from chitty import process
 from chitty.stack.layout import START
 
-_entries: dict[str, Callable[[], int] | None] = {}
-"""The `main` of each module that was imported to be run; None for one that failed, which says why when exec'ed."""
+Main = Callable[[], int]
+
+_mains: dict[str, Main | None] = {}
+"""The `main` of each module that was imported to be run; None where that failed: exec'ed, it says why."""
 
 
-def install(options: Any, in_child: Callable[[], None]) -> None:
-    """Let supervisord fork and start programs our way; `in_child` is called first in every child."""
+class Forking:
+    """Supervisord's way to start its children, replaced by ours.
 
-    def fork() -> int:
+    Those that are forked in one turn of its loop begin together, when it has forked them all: a hundred that
+    have begun leave it little time to fork the next one.
+
+    Args:
+        options: supervisord's.
+        in_child: called first in every child.
+    """
+
+    def __init__(self, options: Any, in_child: Callable[[], None]) -> None:
+        self._options = options
+        self._in_child = in_child
+        self._waits = False
+        self._gate: tuple[int, int] | None = None
+        self._wait = options.waitpid
+        options.fork, options.execve, options.waitpid = self._fork, self._execve, self._open_and_wait
+
+    def prepare(self, command: str, environment: Mapping[str, str] | None) -> None:
+        """Get ready for the next child, which will run this; what it imports is imported once, by the first one."""
+        argv = shlex.split(command)
+        self._waits = _is_forked(argv, environment or {})
+        if self._waits and argv[3] not in _mains:
+            _mains[argv[3]] = _main_of(argv[3])
+            # What the collector does not visit, it does not write to: those pages stay shared.
+            gc.collect()
+            gc.freeze()
+
+    def _fork(self) -> int:
+        if self._waits and self._gate is None:
+            self._gate = os.pipe()
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            in_child()
-            _begin(options)
+            self._in_child()
+            self._begin(parent)
         return pid
 
-    def execve(filename: str, argv: list[str], environment: Mapping[str, str]) -> None:
-        main = _entries.get(argv[3]) if _is_forked(argv, environment) else None
+    def _begin(self, parent: int) -> None:
+        """Let go, in any child, of what is supervisord's alone; what it does before an exec takes a while."""
+        os.setpgrp()  # a signal that it is sent goes to its group
+        signal.set_wakeup_fd(-1)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        process.end_with_parent(parent)
+        if self._gate is not None:
+            reading, writing = self._gate
+            os.close(writing)
+            if self._waits:
+                os.read(reading, 1)  # ends when nobody can write any more
+        # Supervisord closes every descriptor below minfds: only those that are open need it, not 4,096.
+        self._options.minfds = 1 + max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+
+    def _open_and_wait(self) -> Any:
+        """Look for children that ended, as supervisord does at the end of each turn."""
+        if self._gate is not None:
+            for descriptor in self._gate:
+                os.close(descriptor)
+            self._gate = None
+        return self._wait()
+
+    def _execve(self, filename: str, argv: list[str], environment: Mapping[str, str]) -> None:
+        main = _mains.get(argv[3]) if _is_forked(argv, environment) else None
         if main is not None:
             _run(main, argv, environment)
         os.execve(filename, argv, environment)  # noqa: S606 - what supervisord does
 
-    options.fork = fork
-    options.execve = execve
 
-
-def prepare(command: str, environment: Mapping[str, str]) -> None:
-    """Import what a program that is about to be forked will run, if no earlier one did."""
-    argv = shlex.split(command)
-    if not _is_forked(argv, environment) or argv[3] in _entries:
-        return
-    _entries[argv[3]] = None
+def _main_of(module: str) -> Main | None:
     with contextlib.suppress(Exception):
-        _entries[argv[3]] = importlib.import_module(f"{argv[3]}.__main__").main
-    # What the collector does not visit, it does not write to: those pages stay shared.
-    gc.collect()
-    gc.freeze()
+        main: Main = importlib.import_module(f"{module}.__main__").main
+        return main
+    return None
 
 
 def _is_forked(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -71,18 +118,7 @@ def _is_forked(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
     )
 
 
-def _begin(options: Any) -> None:
-    """Let go, in any child, of what is supervisord's alone; what it does before an exec takes a while."""
-    os.setpgrp()  # a signal that it is sent goes to its group
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
-    # Supervisord closes every descriptor below minfds: only those that are open need it, not 4,096.
-    options.minfds = 1 + max(int(path.name) for path in Path("/proc/self/fd").iterdir())
-
-
-def _run(main: Callable[[], int], argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+def _run(main: Main, argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Be the program, with everything set as an exec and an interpreter's start would have, and end as it."""
     gc.freeze()  # whatever supervisord held or dropped: its files' numbers are somebody else's now
     setproctitle(" ".join(argv))  # before the environment, for it finds its place beside the old one
@@ -109,7 +145,7 @@ def _run(main: Callable[[], int], argv: Sequence[str], environment: Mapping[str,
         os._exit(code)  # never back into supervisord
 
 
-def _code(main: Callable[[], int]) -> int:
+def _code(main: Main) -> int:
     """Return what the interpreter would exit with."""
     try:
         sys.exit(main())

@@ -17,7 +17,7 @@ from supervisor import events
 from supervisor.states import getProcessStateDescription
 
 from chitty.journal import wall_time
-from chitty.stack import forking
+from chitty.stack.forking import Forking
 
 _PATIENCE = 2.0  # seconds: a command that only looks whether the lock is held holds it for an instant
 
@@ -39,6 +39,7 @@ class Chitty:
         self._events = Path("events.jsonl").resolve()
         self._statuses: dict[int, int] = {}
         self._wrap_waitpid(supervisord.options)
+        self._forking = Forking(supervisord.options, _let_go)
         events.subscribe(events.ProcessStateEvent, self._changed)
 
     def programs(self) -> str:
@@ -90,7 +91,7 @@ class Chitty:
             fact |= _ending(status)
             _ends[program] = {**fact, "asked": _asked(program, process.pid)}
         if fact["state"] == "STARTING":
-            forking.prepare(process.config.command, process.config.environment or {})
+            self._forking.prepare(process.config.command, process.config.environment)
             _ends.pop(program, None)
             _left.pop(program, None)
         self._write(fact)
@@ -143,7 +144,6 @@ def make(supervisord: Any, **_config: Any) -> Chitty:
     if _waker is not None:
         _waker.forget()
     _waker = _Waker(supervisord.options.get_socket_map())
-    forking.install(supervisord.options, _let_go)
     return Chitty(supervisord)
 
 
