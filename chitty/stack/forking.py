@@ -141,21 +141,22 @@ def _run(main: Main, argv: Sequence[str], environment: Mapping[str, str]) -> NoR
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
     finally:
         os._exit(code)  # never back into supervisord
 
 
 def _code(main: Main) -> int:
-    """Return what the interpreter would exit with."""
+    """Return what the interpreter would exit with, or less than 0 for the signal that it would end by."""
     try:
         sys.exit(main())
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
         sys.stderr.write(f"{end.code}\n")
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    except BaseException:  # noqa: BLE001 - nothing is above
+    except BaseException as error:  # noqa: BLE001 - nothing is above
         sys.excepthook(*sys.exc_info())
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 1
