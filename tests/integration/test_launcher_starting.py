@@ -62,7 +62,7 @@ async def tell(me):
 
 async def exits(me):
     atexit.register(print, "said at exit")
-    threading.Thread(target=lambda: (threading.Event().wait(0.2), print("said by a thread"))).start()
+    threading.Thread(target=lambda: (time.sleep(2), print("said by a thread"))).start()
     await asyncio.sleep(1.3)
     sys.exit(3)
 
