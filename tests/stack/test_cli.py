@@ -6,8 +6,10 @@ import click
 import pytest
 
 from chitty import cli, resources, settings
-from chitty.cli import base, values
+from chitty.cli import base, outcome, values
 from chitty.core import errors
+from chitty.stack.members import Member
+from chitty.stack.waiting import Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -231,3 +233,9 @@ def test_completing_names_where_there_are_none_is_no_error(words, monkeypatch, c
         cli.cli.main(prog_name="chitty")
     assert ended.value.code in {0, None}
     assert capsys.readouterr().err == ""
+
+
+def test_one_that_joined_and_went_is_told_from_one_that_is_here(capsys):
+    here, gone = Member("bob", "bob", "bot", "RUNNING", 7, joined=True), Member("eve", "eve", "bot", "EXITED")
+    assert outcome.tell_joined(base.Session(".chitty", False, "never"), Outcome(joined=[here, gone])) == 0  # noqa: FBT003
+    assert capsys.readouterr().err.splitlines() == ["bob joined", "eve joined, and has left by itself"]
