@@ -223,20 +223,25 @@ class Session:
             return
         self._asked_to_leave = True
         began = asyncio.get_running_loop().time()
-        await self._resume()
-        self._leaving = True
-        reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
-        if self.joined:
-            try:
+        reason = "stopped while it left"
+        try:
+            await self._resume()
+            self._leaving = True
+            self._taken.set()  # nobody need iterate any more for the last events to be read
+            if self.joined:
                 async with asyncio.timeout_at(began + LEAVE_SECONDS):
                     await self._outbox.settled()
                     await self._ask_to_leave()
                     await asyncio.shield(self._following)
                 reason = "left" if self._heard_all else "left, but its stream broke before its end"
-            except TimeoutError:
-                self.gave_up = True
-                reason = "gave up leaving"
-        await self._end(reason)
+            else:
+                reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
+        except TimeoutError:
+            self.gave_up = True
+            reason = "gave up leaving"
+        finally:  # whoever waits for this may be cancelled
+            self._leaving = True
+            await self._end(reason)
 
     async def _resume(self) -> None:
         """Wait a while for the membership, if there was one and its connection broke."""
@@ -265,6 +270,8 @@ class Session:
             if self._following is None or self._following.done():
                 if self._failure is not None:
                     raise self._failure
+                if self._following is not None and not self._following.cancelled():
+                    self._following.result()
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
@@ -410,7 +417,10 @@ class Session:
         else:
             self._joined.clear()
         if self._on_membership is not None:
-            self._on_membership(joined)
+            try:
+                self._on_membership(joined)
+            except Exception:
+                self._logger.exception("on_membership failed")
 
     async def _end(self, reason: str) -> None:
         await self._stop()

@@ -154,6 +154,7 @@ class Fanout:
         self._frames: list[bytes] = []
         self._bytes = 0
         self._subscriptions: dict[str, Subscription] = {}
+        self._ending: set[Subscription] = set()  # of those who left, and still write what came before
         self._writing: set[Subscription] = set()
         self._impatience: asyncio.TimerHandle | None = None
         self._slices: dict[tuple[int, int], tuple[bytes, int]] = {}
@@ -199,6 +200,7 @@ class Fanout:
     def unsubscribe(self, subscription: Subscription) -> bool:
         """Stop listening; tell whether this was the incarnation's subscription until now."""
         self._done_writing(subscription)
+        self._ending.discard(subscription)
         if self._subscriptions.get(subscription.incarnation) is not subscription:
             return False
         del self._subscriptions[subscription.incarnation]
@@ -210,6 +212,7 @@ class Fanout:
         if subscription is not None:
             refusal = None if left.reason is Reason.ASKED else Unavailable(left.text)
             subscription.finish(left.sequence - 1, refusal)
+            self._ending.add(subscription)
 
     def drain(self) -> None:
         """End all streams after what has been offered: the service stops."""
@@ -222,7 +225,7 @@ class Fanout:
         To be called now and then: who lags is looked at here, and nowhere an event or a round at a time.
         """
         stalled: dict[Subscription, tuple[int, float]] = {}
-        for subscription in self._subscriptions.values():
+        for subscription in (*self._subscriptions.values(), *self._ending):
             if subscription.is_caught_up:
                 continue
             cursor, since = self._stalled.get(subscription, (-1, now))
@@ -243,7 +246,7 @@ class Fanout:
 
     def cut_all(self) -> None:
         """End what a drain could not: streams that are not read."""
-        for subscription in list(self._subscriptions.values()):
+        for subscription in (*self._subscriptions.values(), *self._ending):
             subscription.cut(Unavailable("the service is shutting down: try again"))
 
     def offer(self, frames: Sequence[bytes]) -> None:

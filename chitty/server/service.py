@@ -61,7 +61,7 @@ class Service:
         self._options = options
         self._secret = secret
         self._on_trouble = troubled
-        sequencer = _sequencer(options)
+        self._sequencer = sequencer = _sequencer(options)
         self._journal = process.Journal(HUB, sequencer.epoch)
         self._fanout = Fanout(options.window.events, options.window.bytes, History(sequencer))
         self._replica = Replica(
@@ -88,6 +88,13 @@ class Service:
             SettingsError: a certificate or key is not usable.
             StorageFailed: the database cannot be read.
         """
+        try:
+            await self._start()
+        except BaseException:
+            await self._sequencer.close()  # nothing was at risk: the next start is to know that
+            raise
+
+    async def _start(self) -> None:
         self._server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -99,6 +106,7 @@ class Service:
         await self._server.start()
         self._servicer.await_members()
         self._watching = asyncio.create_task(self._watch())
+        self._watching.add_done_callback(_note_failure)
         for service in ("", SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         _logger.info("listening on %s", self.address)
@@ -138,6 +146,12 @@ class Service:
         else:
             _logger.info("the ordered log takes commands again")
         self._on_trouble(trouble)
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    """Say it when what goes on beside the calls has failed; the service goes on without it."""
+    if not task.cancelled() and task.exception() is not None:
+        _logger.error("nobody looks after those who lag any more", exc_info=task.exception())
 
 
 def _sequencer(options: Server) -> Sequencer:

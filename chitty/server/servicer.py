@@ -43,6 +43,9 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ChittyChat"].full_name
 _SHOWN = 32
 """Characters of a peer's text that an error repeats at most: the status is to fit into a call's metadata."""
 
+_STATUS_SECONDS = 1.0
+"""Seconds that a peer has to take its status; then the call is dropped, and what it holds with it."""
+
 _DRAINING = "the service is shutting down: try again"
 
 Call = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
@@ -68,7 +71,7 @@ class Servicer:
         self._publishers = Publishers(options.limits.publish_streams)
         self._joining = 0
         self._draining = False
-        self._publishing: set[asyncio.Task[Any]] = set()
+        replica.left = self._note_left
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return what a server is to register: requests arrive as bytes, responses leave as bytes."""
@@ -95,10 +98,9 @@ class Servicer:
         """Refuse what comes, and end every stream with UNAVAILABLE after what it is owed."""
         self._draining = True
         self._replica.absences.close()
-        self._logger.info("draining: %d memberships and %d publishers", len(self._fanout), len(self._publishing))
+        self._logger.info("draining: %d memberships and %d publishers", len(self._fanout), len(self._publishers))
         self._fanout.drain()
-        for task in self._publishing:
-            task.cancel()
+        self._publishers.end_all()
 
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
@@ -110,7 +112,7 @@ class Servicer:
         self._check_cursor(request, incarnation)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
-        with self._addresses.one_from(context.peer()):
+        with self._addresses.one_from(context.peer(), incarnation):
             async with self._stay(command, request.after) as subscription:
                 await subscription.write_all(context.write, convert.epoch_frame(self._replica.epoch))
 
@@ -122,9 +124,6 @@ class Servicer:
             await self._publish(incarnation, context)
 
     async def _publish(self, incarnation: str, context: ServicerContext[Any, Any]) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._publishing.add(task)
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
                 request = parse(pb.PublishRequest, data)
@@ -138,9 +137,17 @@ class Servicer:
         except asyncio.CancelledError:
             if self._draining:
                 raise Unavailable(_DRAINING) from None
+            if self._replica.hub.member(incarnation) is None:
+                raise UnknownSession("this session's membership has ended: join anew") from None
             raise
-        finally:
-            self._publishing.discard(task)
+
+    def _note_left(self, incarnation: str) -> None:
+        """Let the Publish streams of one who left end, once receipts that are on their way are written."""
+        asyncio.get_running_loop().call_later(_STATUS_SECONDS, self._end_publishing, incarnation)
+
+    def _end_publishing(self, incarnation: str) -> None:
+        if self._replica.hub.member(incarnation) is None:
+            self._publishers.end(incarnation)
 
     async def leave(self, data: bytes, context: ServicerContext[Any, Any]) -> bytes:
         """Serve a request to leave."""
@@ -288,8 +295,9 @@ class Servicer:
             except Refusal as refusal:
                 if not self._draining:
                     self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
-                with contextlib.suppress(grpc.aio.InternalError):
-                    await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
+                with contextlib.suppress(grpc.aio.InternalError, TimeoutError):
+                    async with asyncio.timeout(_STATUS_SECONDS):  # it waits behind what the peer does not read
+                        await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except grpc.aio.InternalError:

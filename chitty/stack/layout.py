@@ -94,7 +94,7 @@ class Layout:
     def database(self, path: str) -> list[Path]:
         """Return the files that a database consists of, or may, given what the settings call its path."""
         main = self.directory / path
-        return [main.with_name(main.name + end) for end in ("", "-wal", "-shm", ".lock")]
+        return [main.with_name(main.name + end) for end in ("", "-wal", "-shm")]
 
     @property
     def events(self) -> Path:

@@ -14,6 +14,7 @@ import msgspec
 from chitty import process, resources, settings
 from chitty.core.errors import AlreadyExists, NotRunning, StackError, TimedOut
 from chitty.core.names import fold
+from chitty.sequencer import sqlite
 from chitty.settings import Settings
 from chitty.stack import control, leftovers, locks, membership, plan, trust, waiting
 from chitty.stack.control import Stack, until
@@ -159,7 +160,8 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
         leftovers.end(old)
     _clear(stack)
     if request.fresh:
-        _archive(stack, told.server.database.path)
+        with sqlite.unused(stack.layout.database(told.server.database.path)[0]):
+            _archive(stack, told.server.database.path)
     if plain.link is not None:
         plain.link.unlink(missing_ok=True)
         plain.link.symlink_to(stack.layout.directory, target_is_directory=True)

@@ -292,3 +292,19 @@ def test_progress_is_shown_at_a_terminal(stack):
     assert starting.returncode == 0
     assert b"participants joining" in seen
     assert b"3 participants joined" in seen.splitlines()[-1]
+
+
+def test_the_database_of_another_stack_that_runs_is_neither_archived_nor_removed(stack, tmp_path):
+    stack.up("--clients", 1)
+    database = stack.layout.directory / "chitty.db"
+    other = Stack(tmp_path / "other")
+    (tmp_path / "other.yaml").write_text(f"server: {{database: {{path: {database}}}}}\n")
+    try:
+        for more in ((), ("--fresh",)):
+            said = other.up("--clients", 0, "--config", tmp_path / "other.yaml", *more, expect=1)
+            assert "is in use by another server" in said
+        assert "is in use by another server" in other.run("down", "--purge", expect=1)
+        assert database.exists()
+        stack.run("say", "bob", "still here")
+    finally:
+        other.end()
