@@ -95,12 +95,13 @@ def wall_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def entries(taken: Iterable[Step], first: int, epoch: str = "") -> list[str]:
+def entries(taken: Iterable[Step], first: int, epoch: str = "", *, again: bool = False) -> list[str]:
     """Return each step as what follows the process in its line, numbered from `first`.
 
-    `epoch` is the hub's, for broadcasts.
+    `epoch` is the hub's, for broadcasts. `again` marks what the process may have written in an earlier life.
     """
-    return [_entry(step, n, epoch) for n, step in enumerate(taken, first)]
+    mark = " again=1" if again else ""
+    return [_entry(step, n, epoch) + mark for n, step in enumerate(taken, first)]
 
 
 def lines(head: str, process: str, written: Sequence[str]) -> str:

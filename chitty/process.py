@@ -54,9 +54,9 @@ class Journal:
         self.logger = logging.getLogger(f"chitty.{process}")
         self._written = 0
 
-    def write(self, taken: Iterable[Step]) -> None:
-        """Write steps that happened together, in order, as one record."""
-        written = journal.entries(taken, self._written + 1, self.epoch)
+    def write(self, taken: Iterable[Step], *, again: bool = False) -> None:
+        """Write steps that happened together, in order, as one record; `again` if an earlier life may have done so."""
+        written = journal.entries(taken, self._written + 1, self.epoch, again=again)
         if written:
             self._written += len(written)
             self.logger.info(Entries(written))

@@ -32,12 +32,24 @@ class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 
 
 class Limits(_Section, frozen=True):
-    """Bounds on what peers may ask for."""
+    """Bounds on what peers may ask for; a count of 0 sets no bound."""
 
     participants: Count
+    participants_per_address: Size
+    joins_waiting: Size
+    messages_per_second: Annotated[float, msgspec.Meta(ge=0)]
     messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    receipts: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
     request_bytes: Annotated[int, msgspec.Meta(ge=4096, le=_C_INT)]
     metadata_bytes: Annotated[int, msgspec.Meta(ge=1024, le=_C_INT)]
+    handshake: Seconds
+
+    def __post_init__(self) -> None:
+        if self.receipts < self.messages_per_request:
+            raise ValueError(
+                f"receipts: {self.receipts} are fewer than the {self.messages_per_request} messages of a request,"
+                " whose receipts must all be remembered"
+            )
 
 
 class Window(_Section, frozen=True):
@@ -45,6 +57,29 @@ class Window(_Section, frozen=True):
 
     events: Count
     bytes: Annotated[int, msgspec.Meta(ge=65_536)]
+
+
+class Lag(_Section, frozen=True):
+    """How far a participant may fall behind before its stream is ended; it may resume."""
+
+    events: Count
+    seconds: Seconds
+
+
+class Retention(_Section, frozen=True):
+    """How much of the past a database keeps, at least: what is older on either count may go."""
+
+    events: Count
+    days: Annotated[float, msgspec.Meta(gt=0, le=36_525)]
+
+
+class Database(_Section, frozen=True):
+    """The database of the sequencer `sqlite`; `path` is relative to where the server runs."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]+\Z")]
+    synchronous: Literal["full", "normal", "off"]
+    snapshot_every: Count
+    retention: Retention
 
 
 class Keepalive(_Section, frozen=True):
@@ -59,7 +94,10 @@ class Server(_Section, frozen=True):
 
     host: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
     port: Port
-    sequencer: Literal["memory"]
+    sequencer: Literal["sqlite", "memory"]
+    database: Database
+    grace: Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+    lag: Lag
     drain: Seconds
     limits: Limits
     window: Window

@@ -18,9 +18,12 @@ METHOD = "/chitty.v1.ChittyChat/"
 
 
 def options(**changes: object) -> Server:
-    """The default settings of the service, on a free port, changed as said: `limits__participants=2`."""
+    """The default settings of the service, but on a free port, in memory and without grace, changed as said.
+
+    A setting of a section is written with its section: `limits__participants=2`.
+    """
     plain = msgspec.to_builtins(settings.read(resources.path("conf/chitty.yaml")).server)
-    for path, value in {"port": 0, **changes}.items():
+    for path, value in {"port": 0, "sequencer": "memory", "grace": 0.0, **changes}.items():
         *sections, key = path.split("__")
         section = plain
         for name in sections:

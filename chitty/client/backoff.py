@@ -3,8 +3,8 @@
 import asyncio
 import random
 
-FIRST, GROWTH, LONGEST = 0.1, 1.6, 5.0
-"""Seconds before the second attempt, how they grow, and where that ends."""
+FIRST, GROWTH, LONGEST = 0.1, 1.6, 1.5
+"""Seconds before the second attempt, how they grow, and where that ends: within the grace of a restarted service."""
 
 
 class Backoff:

@@ -15,6 +15,7 @@ ChittyError
     Unacknowledged              a message whose fate the participant cannot know
     SessionEnded                the library was asked to speak after its end
     CannotListen                the service cannot have its address
+    StorageFailed               what keeps the ordered log cannot be used: full, read-only, damaged, or another's
     SettingsError               a setting, name or option is not usable
     StackError                  the launcher could not do it
         NotRunning              there is no running stack in that directory
@@ -144,6 +145,10 @@ class SessionEnded(ChittyError):
 
 class CannotListen(ChittyError):
     """The address that the service is to listen on is taken, or not this machine's."""
+
+
+class StorageFailed(ChittyError):
+    """What keeps the ordered log cannot be read or written; the text names it, why, and what to do."""
 
 
 class SettingsError(ChittyError):

@@ -106,15 +106,45 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Detect:
-    """A command: the service noticed that the membership which began at sequence `joined` is gone."""
+    """A command: the service noticed that a connection of a member is gone, and that it does not come back.
+
+    `connection` is the member's when that was noticed: one that has been taken up again since is not gone.
+    """
 
     incarnation: str
     joined: int
+    connection: int
     reason: Reason
     wall: float = 0.0
 
 
-Command = Join | Publish | Leave | Detect
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that decide about commands: every replica must have the same, and a replay those of its time.
+
+    Attributes:
+        participants: how many may belong at once.
+        receipts: how many receipts are remembered of each incarnation; a client may not have more
+            messages without receipt than that.
+        departed: of how many incarnations that left the receipts are remembered; at least 1, for who leaves now.
+        departed_receipts: how many receipts of those are remembered in all; the oldest departed go first.
+    """
+
+    participants: int = 10_000
+    receipts: int = 1_024
+    departed: int = 10_000
+    departed_receipts: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """A command: from here on these limits decide."""
+
+    limits: Limits
+    wall: float = 0.0
+
+
+Command = Join | Publish | Leave | Detect | Configure
 
 
 def message_id(incarnation: str, number: int) -> str:

@@ -6,7 +6,7 @@ Machine Approach", ACM Computing Surveys 22(4), 1990), so that every replica sta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from chitty.core import steps
 from chitty.core.errors import (
@@ -21,11 +21,13 @@ from chitty.core.errors import (
 )
 from chitty.core.event import (
     Command,
+    Configure,
     Detect,
     Event,
     Join,
     Kind,
     Leave,
+    Limits,
     Message,
     Publish,
     Reason,
@@ -34,23 +36,8 @@ from chitty.core.event import (
     message_id,
 )
 from chitty.core.lamport import HORIZON, LamportClock
+from chitty.core.ledger import Entry, Ledger, Ledgers
 from chitty.core.steps import Step
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds that decide about commands, and so must be the same at every replica.
-
-    Attributes:
-        participants: how many may belong at once.
-        receipts: how many receipts are remembered of each incarnation; a client may not have more
-            messages without receipt than that.
-        departed: of how many incarnations that left the receipts are remembered; at least 1, for who leaves now.
-    """
-
-    participants: int = 10_000
-    receipts: int = 4_096
-    departed: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +47,7 @@ class Member:
     Attributes:
         number: of the Join message that began it.
         joined: sequence of its join.
+        connection: how many times its Join was accepted, repeats included: which of its connections serves it.
         wall: wall time of its join, in seconds since 1970, for display only.
     """
 
@@ -69,6 +57,7 @@ class Member:
     number: int
     joined: int
     wall: float
+    connection: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +79,26 @@ class Outcome:
     member: Member | None = None
 
 
-@dataclass(slots=True)
-class _Ledger:
-    """The numbers that one incarnation has used, and the last receipts given for them."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that a hub knows, as plain values: what a snapshot holds.
 
-    highest: int = 0
-    receipts: dict[int, Receipt] = field(default_factory=dict)
+    Attributes:
+        time: its clock.
+        sequence: of the last event.
+        members: who belongs, in order of joining.
+        joins: the receipt of each member's Join, in the order of `members`.
+        ledgers: by incarnation.
+        departed: incarnations that left and are remembered, the longest gone first.
+    """
 
-    def enter(self, receipt: Receipt, keep: int) -> None:
-        self.highest = receipt.number
-        self.receipts[receipt.number] = receipt
-        if len(self.receipts) > keep:
-            del self.receipts[next(iter(self.receipts))]
+    limits: Limits
+    time: int
+    sequence: int
+    members: tuple[Member, ...]
+    joins: tuple[Receipt, ...]
+    ledgers: dict[str, Entry]
+    departed: tuple[str, ...]
 
 
 class Hub:
@@ -114,8 +111,36 @@ class Hub:
         self._members: dict[str, Member] = {}
         self._names: dict[str, Member] = {}
         self._joins: dict[str, Receipt] = {}  # of members: kept while they belong, however much they say
-        self._ledgers: dict[str, _Ledger] = {}
-        self._departed: dict[str, None] = {}
+        self._ledgers = Ledgers()
+
+    @classmethod
+    def restore(cls, state: State) -> "Hub":
+        """Return a hub that goes on where `state` was taken."""
+        hub = cls(state.limits)
+        hub._clock = LamportClock(state.time)
+        hub._sequence = state.sequence
+        hub._members = {member.incarnation: member for member in state.members}
+        hub._names = {member.key: member for member in state.members}
+        hub._joins = dict(zip(hub._members, state.joins, strict=True))
+        hub._ledgers = Ledgers.of(state.ledgers, state.departed)
+        return hub
+
+    def state(self) -> State:
+        """Return everything that the hub knows; what it does later does not change it."""
+        return State(
+            self._limits,
+            self.time,
+            self.sequence,
+            tuple(self._members.values()),
+            tuple(self._joins[incarnation] for incarnation in self._members),
+            self._ledgers.entries(),
+            self._ledgers.departed(),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that decide now."""
+        return self._limits
 
     @property
     def time(self) -> int:
@@ -136,6 +161,28 @@ class Hub:
         """Return the membership that `incarnation` has now, if any."""
         return self._members.get(incarnation)
 
+    def holder(self, key: str) -> Member | None:
+        """Return who holds a name now, by its folded form."""
+        return self._names.get(key)
+
+    def knows(self, incarnation: str) -> bool:
+        """Tell whether anything was accepted of `incarnation`, as far as that is remembered."""
+        return incarnation in self._ledgers
+
+    def admit(self, name: str, key: str) -> None:
+        """Do nothing if a newcomer could join under a name now.
+
+        Raises:
+            NameTaken: somebody holds it.
+            LimitExceeded: there are as many participants as there may be.
+        """
+        if key in self._names:
+            raise NameTaken(f"name {name!r} is taken by a participant: choose another one", field="participant")
+        if len(self._members) >= self._limits.participants:
+            raise LimitExceeded(
+                f"there are {len(self._members)} participants, which is the limit: try again later", retry_after=1.0
+            )
+
     def apply(self, command: Command) -> Outcome:
         """Apply the next command of the ordered log. Pure: the same log gives the same outcomes anywhere.
 
@@ -151,16 +198,20 @@ class Hub:
                     return self._leave(command)
                 case Detect():
                     return self._detect(command)
+                case Configure():
+                    self._limits = command.limits
+                    self._ledgers.bound(command.limits)
+                    return Outcome()
         except Refusal as refusal:
             return Outcome(refusal=refusal)
 
     def _join(self, join: Join) -> Outcome:
         member = self._members.get(join.incarnation)
-        ledger = self._ledgers.get(join.incarnation, _Ledger())
+        ledger = self._ledgers.get(join.incarnation) or Ledger()
         if member is not None and member.number == join.number:
             if member.key != join.key:
                 raise NotPermitted(f"this session joined as {member.name!r}: make a new one to be {join.name!r}")
-            return Outcome(receipts=(self._joins[join.incarnation],), member=member)
+            return self._connect(replace(member, connection=member.connection + 1))
         if member is not None:
             raise AlreadyJoined(
                 f"this session is already a participant, by its message {member.number}:"
@@ -171,18 +222,18 @@ class Hub:
                 f"the membership of message {join.number} has ended: join anew, with a number above {ledger.highest}"
             )
         self._check(join.number, join.stamped)
-        holder = self._names.get(join.key)
-        if holder is not None:
-            raise NameTaken(f"name {join.name!r} is taken by a participant: choose another one", field="participant")
-        if len(self._members) >= self._limits.participants:
-            raise LimitExceeded(f"there are {len(self._members)} participants, which is the limit: try again later")
+        self.admit(join.name, join.key)
         member = Member(join.incarnation, join.name, join.key, join.number, self._sequence + 1, join.wall)
-        self._ledgers[join.incarnation] = ledger
-        self._departed.pop(join.incarnation, None)
+        self._ledgers.open(join.incarnation)
         self._members[member.incarnation] = self._names[member.key] = member
         outcome = self._accept(member, Kind.JOINED, join.number, join.stamped)
         (self._joins[member.incarnation],) = outcome.receipts
         return outcome
+
+    def _connect(self, member: Member) -> Outcome:
+        """Let a member go on over a new connection: no event, and no clock moves."""
+        self._members[member.incarnation] = self._names[member.key] = member
+        return Outcome(receipts=(self._joins[member.incarnation],), member=member)
 
     def _publish(self, publish: Publish) -> Outcome:
         member = self._members.get(publish.incarnation)
@@ -212,7 +263,7 @@ class Hub:
         return Outcome(tuple(receipts), tuple(events), tuple(taken), member=member)
 
     def _broadcast_message(
-        self, member: Member, ledger: _Ledger, message: Message, taken: list[Step]
+        self, member: Member, ledger: Ledger, message: Message, taken: list[Step]
     ) -> tuple[Event, Receipt]:
         cause = message_id(member.incarnation, message.number)
         received = self._clock.receive(message.stamped)
@@ -231,13 +282,16 @@ class Hub:
             return self._repeat_of_departed(ledger, [leave.number])  # of an earlier stay: this one goes on
         self._check(leave.number, leave.stamped, above=ledger.highest)
         self._remove(member)
-        return self._accept(member, Kind.LEFT, leave.number, leave.stamped)
+        outcome = self._accept(member, Kind.LEFT, leave.number, leave.stamped)
+        self._ledgers.close(member.incarnation, self._limits)
+        return outcome
 
     def _detect(self, detect: Detect) -> Outcome:
         member = self._members.get(detect.incarnation)
-        if member is None or member.joined != detect.joined:
-            return Outcome()  # it left, or joined anew, before this was applied
+        if member is None or (member.joined, member.connection) != (detect.joined, detect.connection):
+            return Outcome()  # it left, joined anew or came back before this was applied
         self._remove(member)
+        self._ledgers.close(member.incarnation, self._limits)
         noticed = steps.Detect(self._clock.tick(), member.name, member.incarnation, detect.reason)
         event = self._announce(Kind.LEFT, member, "", detect.reason)
         return Outcome((), (event,), (noticed, steps.Broadcast(event, len(self._members))), member=member)
@@ -248,7 +302,9 @@ class Hub:
         received = steps.Receive(self._clock.receive(stamped), kind, cause, stamped, member.name)
         event = self._announce(kind, member, cause, Reason.ASKED if kind is Kind.LEFT else None)
         receipt = Receipt(number, event.sequence, event.lamport)
-        self._ledgers[member.incarnation].enter(receipt, self._limits.receipts)
+        ledger = self._ledgers.get(member.incarnation)
+        assert ledger is not None, "who is a member has a ledger"
+        ledger.enter(receipt, self._limits.receipts)
         broadcast = steps.Broadcast(event, len(self._members))
         return Outcome((receipt,), (event,), (received, broadcast), member=member)
 
@@ -260,12 +316,8 @@ class Hub:
 
     def _remove(self, member: Member) -> None:
         del self._members[member.incarnation], self._names[member.key], self._joins[member.incarnation]
-        self._departed[member.incarnation] = None
-        if len(self._departed) > self._limits.departed:
-            forgotten = next(iter(self._departed))
-            del self._departed[forgotten], self._ledgers[forgotten]
 
-    def _repeat_of_departed(self, ledger: _Ledger | None, numbers: list[int]) -> Outcome:
+    def _repeat_of_departed(self, ledger: Ledger | None, numbers: list[int]) -> Outcome:
         """Answer one that does not belong: what it sent while it did keeps its first receipt."""
         receipts = ledger.receipts if ledger is not None else {}
         if not numbers or any(number not in receipts for number in numbers):

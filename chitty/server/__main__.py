@@ -34,6 +34,7 @@ async def serve(options: Server) -> None:
 
     Raises:
         CannotListen: the address cannot be bound.
+        StorageFailed: the database cannot be used.
     """
     stopping: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -43,12 +44,16 @@ async def serve(options: Server) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, functools.partial(stop, number.name))
-    service = Service(options)
+
+    def publish(trouble: str = "", health: str = "SERVING") -> None:
+        _publish_ready(address=service.address, epoch=service.epoch, health=health, trouble=trouble)
+
+    service = Service(options, publish)
     await service.start()
-    _publish_ready(address=service.address, epoch=service.epoch, health="SERVING")
+    publish()
     service.applying.add_done_callback(lambda _: stop("the ordered log broke"))
     name = await stopping
-    _publish_ready(address=service.address, epoch=service.epoch, health="NOT_SERVING")
+    publish(health="NOT_SERVING")
     await service.stop(name)
 
 

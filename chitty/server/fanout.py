@@ -1,22 +1,37 @@
 """The fan-out: every event once in one window, every subscription a cursor into it.
 
 Events leave in rounds. A round is everything new since the last one, as one bytes object that all who are
-caught up write; while they do, the next round gathers. Who lags takes larger slices when it is ready, and
-delays nobody. Nothing is kept or done per participant for an event. Knows frames of bytes, not their
-content, and no gRPC.
+caught up write; while they do, the next round gathers. Who lags takes larger slices when it is ready, first
+of what the window has no more, and delays nobody. Nothing is kept or done per participant for an event.
+Knows frames of bytes, not their content, and no gRPC.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol
 
-from chitty.core.errors import CursorTooOld, InvalidArgument, Refusal, TakenOver, Unavailable
+from chitty.core.errors import CursorTooOld, InvalidArgument, LimitExceeded, Refusal, TakenOver, Unavailable
 from chitty.core.event import Event, Reason
 
 PATIENCE = 0.02
 """Seconds that a round is waited for before those who still write it count as lagging."""
 
-MAX_SLICE = 1 << 20
-"""Bytes of the largest slice; a receiver takes 4 MB by default."""
+MAX_SLICE = 1 << 18
+"""Bytes of the largest slice: what one that does not read holds at most, besides gRPC's own buffers."""
+
+
+class Past(Protocol):
+    """Events that the window has no more.
+
+    Attributes:
+        oldest: sequence of the oldest one.
+    """
+
+    @property
+    def oldest(self) -> int: ...  # noqa: D102 - see above
+
+    async def frames(self, after: int) -> Sequence[bytes]:
+        """Return events that follow `after`, at least one; raise CursorTooOld when they are not to be had."""
 
 
 class Subscription:
@@ -25,21 +40,44 @@ class Subscription:
     Attributes:
         cursor: sequence of the last event that was handed over.
         joined: sequence of the join that began the membership.
+        connection: which connection of the membership it serves.
+        reason: why the participant is gone, if it does not come back after the stream's end.
+        refusal: the status that the stream is to end with, once that is known.
     """
 
-    def __init__(self, fanout: "Fanout", incarnation: str, joined: int, after: int) -> None:
+    def __init__(self, fanout: "Fanout", incarnation: str, joined: int, connection: int, after: int) -> None:
         self.incarnation = incarnation
         self.joined = joined
+        self.connection = connection
         self.cursor = after
+        self.reason = Reason.LOST
+        self.refusal: Refusal | None = None
         self._fanout = fanout
         self._last: int | None = None
-        self._refusal: Refusal | None = None
         self._caught_up: asyncio.Future[None] | None = None
+        self._was_caught_up = False
+        self._writer: asyncio.Task[object] | None = None
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether it has written everything visible and waits for more."""
+        return self._caught_up is not None and not self._caught_up.done()
+
+    @property
+    def lag(self) -> int:
+        """How many events it is behind, since it was caught up for the first time."""
+        return self._fanout.visible - self.cursor if self._was_caught_up else 0
+
+    def cut(self, refusal: Refusal) -> None:
+        """Let the stream end now with a refusal, even in the middle of a write that does not come to its end."""
+        self.finish(self.cursor, refusal)
+        if self._writer is not None and not self.is_caught_up:
+            self._writer.cancel()
 
     def finish(self, last: int, refusal: Refusal | None) -> None:
         """Let the stream end after event `last`, well or with a refusal; the first call decides."""
         if self._last is None:
-            self._last, self._refusal = last, refusal
+            self._last, self.refusal = last, refusal
             self.wake()
 
     def wake(self) -> bool:
@@ -48,6 +86,27 @@ class Subscription:
             return False
         self._caught_up.set_result(None)
         return True
+
+    async def write_all(self, write: Callable[[bytes], Awaitable[None]], first: bytes) -> None:
+        """Write the stream to its end: `first`, with what follows it at once, if anything does, and then slices.
+
+        Raises:
+            Refusal: the stream is to end with that status.
+        """
+        self._writer = asyncio.current_task()
+        try:
+            if self.cursor >= self._fanout.visible:
+                await write(first)
+                first = b""
+            async for piece in self.slices():
+                await write(first + piece)
+                first = b""
+        except asyncio.CancelledError:
+            if self.refusal is not None and self._last is not None:
+                raise self.refusal from None  # it was cut
+            raise
+        finally:
+            self._writer = None
 
     async def slices(self) -> AsyncIterator[bytes]:
         """Yield what the stream is to write, until its end.
@@ -58,13 +117,17 @@ class Subscription:
         while True:
             limit = self._fanout.visible if self._last is None else self._last
             if self.cursor < limit:
-                piece, self.cursor = self._fanout.slice(self.cursor, limit)
+                if self.cursor + 1 < self._fanout.first:
+                    piece, self.cursor = await self._fanout.past_slice(self.cursor, limit)
+                else:
+                    piece, self.cursor = self._fanout.slice(self.cursor, limit)
                 yield piece
             elif self._last is not None:
-                if self._refusal is not None:
-                    raise self._refusal
+                if self.refusal is not None:
+                    raise self.refusal
                 return
             else:
+                self._was_caught_up = True
                 self._caught_up = asyncio.get_running_loop().create_future()
                 self._fanout.caught_up(self)
                 await self._caught_up
@@ -76,45 +139,57 @@ class Fanout:
     Args:
         events: how many events the window holds at most.
         size: how many bytes it holds at most.
+        past: where to find what it has no more; nothing is found unless given.
+
+    Attributes:
+        visible: sequence of the last event that may leave.
+        first: sequence of the oldest event in the window.
     """
 
-    def __init__(self, events: int, size: int) -> None:
+    def __init__(self, events: int, size: int, past: Past | None = None) -> None:
         self.visible = 0
+        self.first = 1
         self._max_events, self._max_bytes = events, size
+        self._past = past
         self._frames: list[bytes] = []
-        self._first = 1
         self._bytes = 0
         self._subscriptions: dict[str, Subscription] = {}
         self._writing: set[Subscription] = set()
         self._impatience: asyncio.TimerHandle | None = None
         self._slices: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._stalled: dict[Subscription, tuple[int, float]] = {}
+
+    def begin_after(self, sequence: int) -> None:
+        """Begin with the event after `sequence`: those before are past. To be called before anything is offered."""
+        self.first, self.visible = sequence + 1, sequence
 
     @property
     def head(self) -> int:
         """Sequence of the last event offered."""
-        return self._first + len(self._frames) - 1
+        return self.first + len(self._frames) - 1
 
     def __len__(self) -> int:
         """Return how many listen."""
         return len(self._subscriptions)
 
-    def subscribe(self, incarnation: str, joined: int, after: int) -> Subscription:
+    def subscribe(self, incarnation: str, joined: int, connection: int, after: int) -> Subscription:
         """Begin to listen after event `after`, or at the join at `joined`, whichever is later.
 
         A subscription that the incarnation has already ends: the membership is taken over.
 
         Raises:
             InvalidArgument: `after` is in the future.
-            CursorTooOld: the window does not reach back so far.
+            CursorTooOld: neither window nor past reach back so far.
         """
         if after > self.head:
             raise InvalidArgument(f"there is no event {after} yet: the last one is {self.head}", field="after")
         after = max(after, joined - 1)
-        self._require(after)
+        if after + 1 < self.first and (self._past is None or after + 1 < self._past.oldest):
+            raise self._too_old(after)
         older = self._subscriptions.get(incarnation)
         if older is not None:
-            older.finish(older.cursor, TakenOver("a newer Join of this session took the membership over"))
-        subscription = Subscription(self, incarnation, joined, after)
+            older.cut(TakenOver("a newer Join of this session took the membership over"))
+        subscription = Subscription(self, incarnation, joined, connection, after)
         self._subscriptions[incarnation] = subscription
         return subscription
 
@@ -137,6 +212,36 @@ class Fanout:
         """End all streams after what has been offered: the service stops."""
         for subscription in self._subscriptions.values():
             subscription.finish(self.head, Unavailable("the service is shutting down: try again"))
+
+    def cut_stalled(self, events: int, seconds: float, now: float) -> None:
+        """End the streams of those who lag by more than `events`, or took nothing for `seconds`; they may resume.
+
+        To be called now and then: who lags is looked at here, and nowhere an event or a round at a time.
+        """
+        stalled: dict[Subscription, tuple[int, float]] = {}
+        for subscription in self._subscriptions.values():
+            if subscription.is_caught_up:
+                continue
+            cursor, since = self._stalled.get(subscription, (-1, now))
+            if cursor != subscription.cursor:
+                cursor, since = subscription.cursor, now
+            stalled[subscription] = cursor, since
+            if now - since > seconds:
+                self._cut(subscription, f"nothing was read for {seconds:g} s")
+            elif subscription.lag > events:
+                self._cut(subscription, f"it is more than {events} events behind")
+        self._stalled = stalled
+
+    def _cut(self, subscription: Subscription, why: str) -> None:
+        subscription.reason = Reason.EXPELLED
+        subscription.cut(
+            LimitExceeded(f"the stream ends, because {why}: join again after what you have", retry_after=0.1)
+        )
+
+    def cut_all(self) -> None:
+        """End what a drain could not: streams that are not read."""
+        for subscription in list(self._subscriptions.values()):
+            subscription.cut(Unavailable("the service is shutting down: try again"))
 
     def offer(self, frames: Sequence[bytes]) -> None:
         """Add events, next in sequence; they leave at once, or with the next round while one is written."""
@@ -164,14 +269,22 @@ class Fanout:
         """
         piece = self._slices.get((after, last))
         if piece is None:
-            self._require(after)
-            frames, size = self._frames[after + 1 - self._first : last + 1 - self._first], 0
-            for count, frame in enumerate(frames, 1):  # noqa: B007 - the count at the break is what is sought
-                size += len(frame)
-                if size > MAX_SLICE:
-                    break
-            piece = self._slices[after, last] = b"".join(frames[:count]), after + count
+            if after + 1 < self.first:
+                raise self._too_old(after)
+            frames = self._frames[after + 1 - self.first : last + 1 - self.first]
+            piece = self._slices[after, last] = _joined(frames, after)
         return piece
+
+    async def past_slice(self, after: int, last: int) -> tuple[bytes, int]:
+        """Return what `slice` does, of events that the window has no more.
+
+        Raises:
+            CursorTooOld: the past does not reach back so far.
+        """
+        if self._past is None:
+            raise self._too_old(after)
+        frames = await self._past.frames(after)
+        return _joined(frames[: last - after], after)
 
     def _begin_round(self) -> None:
         if self._impatience is not None:
@@ -187,9 +300,9 @@ class Fanout:
             if not self._writing and self.visible < self.head:
                 self._begin_round()
 
-    def _require(self, after: int) -> None:
-        if after + 1 < self._first:
-            raise CursorTooOld(f"event {after + 1} is not kept any more: the oldest one is {self._first}; join anew")
+    def _too_old(self, after: int) -> CursorTooOld:
+        oldest = min(self.first, self._past.oldest) if self._past is not None else self.first
+        return CursorTooOld(f"event {after + 1} is not kept any more: the oldest one is {oldest}; join anew")
 
     def _trim(self) -> None:
         """Forget the oldest events, an eighth of the window at a time, when it is over its bounds."""
@@ -197,4 +310,14 @@ class Fanout:
             oldest = self._frames[: max(1, len(self._frames) // 8)]
             del self._frames[: len(oldest)]
             self._bytes -= sum(map(len, oldest))
-            self._first += len(oldest)
+            self.first += len(oldest)
+
+
+def _joined(frames: Sequence[bytes], after: int) -> tuple[bytes, int]:
+    """Return frames as one slice, at least one of them, and the sequence of the last one in it."""
+    size = 0
+    for count, frame in enumerate(frames, 1):  # noqa: B007 - the count at the break is what is sought
+        size += len(frame)
+        if size > MAX_SLICE:
+            break
+    return b"".join(frames[:count]), after + count

@@ -5,19 +5,23 @@ Knows no process: chitty.server.__main__ runs it as one.
 
 import asyncio
 import logging
-import os
+from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chitty import __version__, process
+from chitty import process
 from chitty.core import steps
 from chitty.core.errors import CannotListen
-from chitty.core.hub import Hub, Limits
+from chitty.core.event import Limits
 from chitty.journal import HUB
+from chitty.sequencer import Sequencer
 from chitty.sequencer.memory import MemorySequencer
+from chitty.sequencer.sqlite import SqliteSequencer
 from chitty.server.fanout import Fanout
+from chitty.server.history import History
 from chitty.server.replica import Replica
 from chitty.server.servicer import SERVICE, Servicer
 from chitty.settings import Server
@@ -31,16 +35,29 @@ class Service:
     Attributes:
         address: `host:port` that it listens on, once started.
         applying: the task that applies the ordered log; when it ends by itself the service is broken.
+
+    Args:
+        troubled: called when the ordered log cannot be written, with why, and with nothing once it can again.
+
+    Raises:
+        StorageFailed: the database cannot be used.
     """
 
-    def __init__(self, options: Server) -> None:
+    def __init__(self, options: Server, troubled: Callable[[str], None] = lambda _: None) -> None:
         self._options = options
-        sequencer = MemorySequencer()
+        self._on_trouble = troubled
+        sequencer = _sequencer(options)
         self._journal = process.Journal(HUB, sequencer.epoch)
-        self._fanout = Fanout(options.window.events, options.window.bytes)
-        hub = Hub(Limits(participants=options.limits.participants))
-        self._replica = Replica(hub, sequencer, self._fanout, self._journal)
-        self._servicer = Servicer(self._replica, self._fanout, options.limits, _logger)
+        self._fanout = Fanout(options.window.events, options.window.bytes, History(sequencer))
+        self._replica = Replica(
+            sequencer,
+            self._fanout,
+            self._journal,
+            options.database.snapshot_every,
+            options.grace,
+            troubled=self._note_trouble,
+        )
+        self._servicer = Servicer(self._replica, self._fanout, options, _logger)
         self._server = grpc.aio.server(options=_arguments(options))
         self._health = health.aio.HealthServicer()
         self._stopping = False
@@ -48,10 +65,11 @@ class Service:
         self.address = ""
 
     async def start(self) -> None:
-        """Listen and serve.
+        """Take up where the ordered log ends, listen and serve.
 
         Raises:
             CannotListen: the address cannot be bound.
+            StorageFailed: the database cannot be read.
         """
         self._server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -66,9 +84,13 @@ class Service:
                 " choose another with --port"
             ) from None
         self.address = f"{host}:{port}"
-        self._journal.write([steps.Start(self._replica.hub.time, "", os.getpid(), __version__, self.epoch)])
+        self._replica.recover()
+        limits = self._options.limits
+        self._replica.configure(Limits(participants=limits.participants, receipts=limits.receipts))
         self.applying = asyncio.create_task(self._replica.run())
         await self._server.start()
+        self._servicer.await_members()
+        self._watching = asyncio.create_task(self._watch())
         for service in ("", SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         _logger.info("listening on %s", self.address)
@@ -78,12 +100,39 @@ class Service:
         if self._stopping:
             return
         self._stopping = True
+        self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         self._servicer.drain()
-        await self._server.stop(self._options.drain)
+        stopping = asyncio.create_task(self._server.stop(self._options.drain))
+        done, _ = await asyncio.wait({stopping}, timeout=self._options.drain / 2)
+        if not done:
+            self._fanout.cut_all()
+        await stopping
         self._replica.close()
         await self.applying
         self._journal.write([steps.End(self._replica.hub.time, reason)])
+
+    async def _watch(self) -> None:
+        """Look now and then after those who lag, and forget what need not be known any more."""
+        lag = self._options.lag
+        while True:
+            await asyncio.sleep(min(1.0, lag.seconds / 4))
+            now = asyncio.get_running_loop().time()
+            self._fanout.cut_stalled(lag.events, lag.seconds, now)
+            self._servicer.rates.forget(now)
+
+    def _note_trouble(self, trouble: str) -> None:
+        if trouble:
+            _logger.error("the ordered log takes nothing: %s", trouble)
+        else:
+            _logger.info("the ordered log takes commands again")
+        self._on_trouble(trouble)
+
+
+def _sequencer(options: Server) -> Sequencer:
+    if options.sequencer == "memory":
+        return MemorySequencer()
+    return SqliteSequencer(Path(options.database.path), options.database)
 
 
 def _arguments(options: Server) -> list[tuple[str, int]]:
@@ -98,6 +147,7 @@ def _arguments(options: Server) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", interval // 2),
         ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
         ("grpc.max_metadata_size", options.limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", options.limits.metadata_bytes),  # between the two chance decides
         ("grpc.max_receive_message_length", options.limits.request_bytes),
-        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.server_handshake_timeout_ms", int(1000 * options.limits.handshake)),
     ]

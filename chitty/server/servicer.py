@@ -7,19 +7,29 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
 from grpc.aio import ServicerContext
 
 from chitty.core import names
-from chitty.core.errors import InvalidArgument, LimitExceeded, PreconditionFailed, Refusal, Unavailable
-from chitty.core.event import Detect, Join, Leave, Publish, Reason
+from chitty.core.errors import (
+    InvalidArgument,
+    LimitExceeded,
+    NameTaken,
+    PreconditionFailed,
+    Refusal,
+    Unavailable,
+    UnknownSession,
+)
+from chitty.core.event import Join, Leave, Publish
 from chitty.core.hub import Outcome
+from chitty.server.absences import Absence
 from chitty.server.fanout import Fanout, Subscription
-from chitty.server.replica import Replica
-from chitty.settings import Limits
+from chitty.server.limits import Addresses, Rates
+from chitty.server.replica import RETRY, Replica
+from chitty.settings import Server
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import convert, identity, status
 from chitty.wire.parse import parse
@@ -32,13 +42,20 @@ Call = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
 
 
 class Servicer:
-    """The four calls of chitty.v1.ChittyChat, over one replica."""
+    """The four calls of chitty.v1.ChittyChat, over one replica.
 
-    def __init__(self, replica: Replica, fanout: Fanout, limits: Limits, logger: logging.Logger) -> None:
+    Attributes:
+        rates: how much each participant may say.
+    """
+
+    def __init__(self, replica: Replica, fanout: Fanout, options: Server, logger: logging.Logger) -> None:
         self._replica = replica
         self._fanout = fanout
-        self._limits = limits
+        self._limits = options.limits
         self._logger = logger
+        self.rates = Rates(options.limits.messages_per_second, options.limits.messages_per_request)
+        self._addresses = Addresses(options.limits.participants_per_address)
+        self._joining = 0
         self._draining = False
         self._publishing: set[asyncio.Task[Any]] = set()
 
@@ -56,9 +73,17 @@ class Servicer:
             },
         )
 
+    def await_members(self) -> None:
+        """Give those who belong since before this service began a time of grace to come back in."""
+        for member in self._replica.hub.members:
+            self._replica.absences.begin(Absence(member.incarnation, member.joined, member.connection))
+        if len(self._replica.absences):
+            self._logger.info("waiting for %d participants to resume", len(self._replica.absences))
+
     def drain(self) -> None:
         """Refuse what comes, and end every stream with UNAVAILABLE after what it is owed."""
         self._draining = True
+        self._replica.absences.close()
         self._logger.info("draining: %d memberships and %d publishers", len(self._fanout), len(self._publishing))
         self._fanout.drain()
         for task in self._publishing:
@@ -71,14 +96,10 @@ class Servicer:
         name = names.normalise(request.participant)
         self._check_cursor(request)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
-        async with self._stay(command, request.after) as subscription:
-            first = convert.epoch_frame(self._replica.epoch)
-            if subscription.cursor == self._fanout.head:
-                await context.write(first)
-                first = b""
-            async for piece in subscription.slices():
-                await context.write(first + piece)
-                first = b""
+        self._check_newcomer(command)
+        with self._addresses.one_from(context.peer()):
+            async with self._stay(command, request.after) as subscription:
+                await subscription.write_all(context.write, convert.epoch_frame(self._replica.epoch))
 
     async def publish(self, _: object, context: ServicerContext[Any, Any]) -> None:
         """Serve a stream of requests, one after the other: each is committed before the next is read."""
@@ -90,6 +111,8 @@ class Servicer:
             while (data := await context.read()) is not grpc.aio.EOF:
                 request = parse(pb.PublishRequest, data)
                 self._check_messages(request)
+                self._check_known(incarnation)
+                self.rates.take(incarnation, len(request.messages), asyncio.get_running_loop().time())
                 command = Publish(incarnation, convert.to_messages(request), time.time())
                 outcome = await self._apply(command)
                 await context.write(convert.publish_response(outcome.receipts))
@@ -104,6 +127,7 @@ class Servicer:
         """Serve a request to leave."""
         incarnation = identity.authenticate(context.invocation_metadata())
         request = parse(pb.LeaveRequest, data)
+        self._check_known(incarnation)
         outcome = await self._apply(Leave(incarnation, request.number, request.lamport, time.time()))
         return pb.LeaveResponse(receipt=convert.to_wire(outcome.receipts[0])).SerializeToString()
 
@@ -123,6 +147,31 @@ class Servicer:
             )
         if request.after and not request.epoch:
             raise InvalidArgument(f"after {request.after} means nothing without its epoch: send both", field="after")
+
+    def _check_known(self, incarnation: str) -> None:
+        """Turn a stranger away here: what can only be refused need not be in the ordered log."""
+        if not self._replica.hub.knows(incarnation):
+            raise UnknownSession("this session is not a participant's: join first")
+
+    def _check_newcomer(self, join: Join) -> None:
+        """Turn a newcomer away for whom there is no place now: that need not be in the ordered log either."""
+        hub = self._replica.hub
+        if not hub.knows(join.incarnation):
+            with self._retry_of(join.key):
+                hub.admit(join.name, join.key)
+        limit = self._limits.joins_waiting
+        if limit and self._joining >= limit:
+            raise LimitExceeded(f"{limit} participants are joining, which is the limit: try again", retry_after=RETRY)
+
+    @contextlib.contextmanager
+    def _retry_of(self, key: str) -> Iterator[None]:
+        """Say of a taken name when to ask for it again, if its holder is absent: it may be free then."""
+        try:
+            yield
+        except NameTaken as refusal:
+            holder = self._replica.hub.holder(key)
+            refusal.retry_after = self._replica.absences.remaining(holder.incarnation) if holder is not None else None
+            raise
 
     def _check_messages(self, request: pb.PublishRequest) -> None:
         count, limit = len(request.messages), self._limits.messages_per_request
@@ -154,9 +203,11 @@ class Servicer:
         def subscribe(outcome: Outcome) -> None:
             try:
                 if outcome.refusal is not None or outcome.member is None:
-                    raise outcome.refusal or Unavailable(_DRAINING)
-                joined = outcome.member.joined
-                subscription = self._fanout.subscribe(command.incarnation, joined, after)
+                    with self._retry_of(command.key):
+                        raise outcome.refusal or Unavailable(_DRAINING)
+                member = outcome.member
+                subscription = self._fanout.subscribe(command.incarnation, member.joined, member.connection, after)
+                self._replica.absences.end(command.incarnation)
             except Refusal as refusal:
                 made.set_exception(refusal)
             else:
@@ -165,20 +216,26 @@ class Servicer:
                 made.set_result(subscription)
 
         submitted = self._replica.submit(command, subscribe)
+        self._joining += 1
+        submitted.add_done_callback(self._note_joined)
         try:
             await asyncio.shield(submitted)
             yield await made
         finally:
-            made.add_done_callback(self._detect)
+            made.add_done_callback(self._note_absent)
 
-    def _detect(self, made: asyncio.Future[Subscription]) -> None:
+    def _note_joined(self, _: asyncio.Future[Outcome]) -> None:
+        self._joining -= 1
+
+    def _note_absent(self, made: asyncio.Future[Subscription]) -> None:
         """Notice that a stream is gone. A service that stops notices nothing: nobody has left."""
         if made.cancelled() or made.exception() is not None:
             return
         subscription = made.result()
         if self._fanout.unsubscribe(subscription) and not self._draining:
-            gone = Detect(subscription.incarnation, subscription.joined, Reason.LOST, time.time())
-            self._replica.submit(gone)
+            self._replica.absences.begin(
+                Absence(subscription.incarnation, subscription.joined, subscription.connection, subscription.reason)
+            )
 
     def _guard(self, method: str, call: Call) -> Call:
         """Return `call` with its refusals logged and sent as statuses, and nothing else let out."""

@@ -21,7 +21,7 @@ class Monotone(Property):
 
     def see(self, passage: Passage) -> None:
         """Compare neighbours; start and end are no events of the clock and do not tick."""
-        events = passage.events
+        events = passage.lines
         before = [passage.before] if passage.before is not None else []
         times = [event.lamport for event in (*before, *events)]
         self.cases += max(0, len(times) - 1)
@@ -76,7 +76,7 @@ class ExactRule(Property):
     def see(self, passage: Passage) -> None:
         """Compute each Lamport time from the one before it."""
         before = passage.before
-        for event in passage.events:
+        for event in passage.lines:
             if before is None:
                 self._see_first(event)
             elif event.kind == "deliver":
@@ -87,7 +87,7 @@ class ExactRule(Property):
             else:
                 self._see_other(before, event)
             before = event
-        self.cases += len(passage.events)
+        self.cases += len(passage.lines)
 
     def _see_first(self, event: Event) -> None:
         """Judge a beginning: a participant starts at 0, a hub where its log ended."""

@@ -22,9 +22,7 @@ class WellFormed(Property):
     def see(self, passage: Passage) -> None:
         """Count."""
         life = passage.life
-        lines = passage.events
-        if passage.again:
-            lines = sorted([*lines, *(event for _, event in passage.again)], key=lambda event: event.line)
+        lines = passage.lines
         self.cases += len(lines)
         if life not in self._last:
             self._last[life] = self._begin(life, lines[0])

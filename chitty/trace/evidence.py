@@ -47,8 +47,9 @@ class Passage:
 
     Attributes:
         events: events of the life that follow one another.
-        again: lines that repeat what another life of a hub said first.
-        before: the event before the first, if there was one.
+        again: lines that repeat what another life of a hub said first, each after the one that it repeats.
+        lines: both of them, as they follow one another in the log.
+        before: the line before the first, if there was one.
         runs: deliveries by stay.
         received: sends and their receives, where the second of the two became known now.
         caused: sends and the broadcasts that they caused, likewise.
@@ -60,6 +61,7 @@ class Passage:
     life: Life
     events: list[Event]
     again: list[tuple[Event, Event]]
+    lines: list[Event]
     before: Event | None
     runs: list[Run] = field(default_factory=list)
     received: list[tuple[Event, Event]] = field(default_factory=list)
@@ -70,10 +72,12 @@ class Passage:
 
     @property
     def steps(self) -> Iterator[tuple[Event | None, Event]]:
-        """Each event with the one before it in the life."""
+        """Each event with the line before it in the life."""
         before = self.before
-        for event in self.events:
-            yield before, event
+        repeated = {event for _, event in self.again}
+        for event in self.lines:
+            if event not in repeated:
+                yield before, event
             before = event
 
 
@@ -115,13 +119,14 @@ class Evidence:
         self.lives.setdefault(life)
         self.events += len(events)
         again: list[tuple[Event, Event]] = []
+        lines = events
         if life.is_hub:
             if not self._epochs.get(life):
                 self._epochs[life] = next((event.says.epoch for event in events if event.says.epoch), "")
             events, again = self._first_hand(life, events)
-        passage = Passage(life, events, again, self._before.get(life))
-        if events:
-            self._before[life] = events[-1]
+        passage = Passage(life, events, again, lines, self._before.get(life))
+        if lines:
+            self._before[life] = lines[-1]
         if life.is_hub:
             for event in events:
                 self._take_of_hub(event, passage)

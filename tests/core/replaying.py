@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterable
 
 from chitty import journal
-from chitty.core.event import Command, Detect, Join, Leave, Message, Publish, Reason
-from chitty.core.hub import Hub, Limits, Outcome
+from chitty.core.event import Command, Configure, Detect, Join, Leave, Limits, Message, Publish, Reason
+from chitty.core.hub import Hub, Outcome
 
 
 def written(commands: Iterable[Command], limits: Limits) -> bytes:
@@ -35,10 +35,13 @@ def some_commands(seed: int, count: int) -> list[Command]:
             case 2:
                 commands.append(Leave(session, turn, chance.randrange(turn)))
             case 3:
-                commands.append(Detect(session, chance.randrange(turn), chance.choice([Reason.LOST, Reason.EXPELLED])))
+                joined, connection = chance.randrange(turn), chance.randrange(1, 3)
+                commands.append(Detect(session, joined, connection, chance.choice([Reason.LOST, Reason.EXPELLED])))
             case _:
                 messages = [Message(turn * 4 + n, turn, f"{turn}, {n}") for n in range(chance.randrange(4))]
                 commands.append(Publish(session, tuple(messages)))
+        if chance.randrange(100) == 0:
+            commands.append(Configure(Limits(chance.randrange(2, 6), chance.randrange(1, 5), chance.randrange(1, 5))))
         if chance.randrange(4) == 0:
             commands.append(chance.choice(commands))
     return commands

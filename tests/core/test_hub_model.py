@@ -17,8 +17,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from chitty.core import steps
-from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Message, Publish, Reason, Receipt
-from chitty.core.hub import Hub, Limits
+from chitty.core.event import (
+    Command,
+    Configure,
+    Detect,
+    Event,
+    Join,
+    Kind,
+    Leave,
+    Limits,
+    Message,
+    Publish,
+    Reason,
+    Receipt,
+)
+from chitty.core.hub import Hub
 from tests.core.replaying import some_commands, written
 
 pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
@@ -34,6 +47,7 @@ class Stay:
     name: str
     number: int
     receipt: Receipt
+    connection: int = 1
 
 
 @dataclass
@@ -64,7 +78,7 @@ class Model:
         return max((receipt.number for receipt in self.accepted.get(session, [])), default=0)
 
     def remembered(self, session: str) -> dict[int, Receipt]:
-        return {receipt.number: receipt for receipt in self.accepted.get(session, [])[-self.limits.receipts :]}
+        return {receipt.number: receipt for receipt in self.accepted.get(session, [])}
 
     def broadcast(
         self, kind: Kind, stay: Stay, stamped: int | None, number: int, expected: Expected, **more: object
@@ -81,7 +95,7 @@ class Model:
         expected.stamps.append(stamped)
         if stamped is not None:
             expected.receipts.append(receipt)
-            self.accepted.setdefault(stay.session, []).append(receipt)
+            self.accepted[stay.session] = [*self.accepted.get(stay.session, []), receipt][-self.limits.receipts :]
         return receipt
 
     def well_stamped(self, stamped: int) -> bool:
@@ -93,6 +107,7 @@ class Model:
             return Expected("ALREADY_EXISTS")
         if stay is not None:
             same = stay.name.lower() == name.lower()
+            stay.connection += same
             return Expected(receipts=[stay.receipt]) if same else Expected("PERMISSION_DENIED")
         if session in self.accepted and number <= self.highest(session):
             return Expected("FAILED_PRECONDITION")
@@ -100,7 +115,7 @@ class Model:
             return Expected("INVALID_ARGUMENT")
         if any(other.name.lower() == name.lower() for other in self.stays):
             return Expected("ALREADY_EXISTS")
-        if len(self.stays) == self.limits.participants:
+        if len(self.stays) >= self.limits.participants:
             return Expected("RESOURCE_EXHAUSTED")
         expected = Expected()
         stay = Stay(session, name, number, Receipt(0, 0, 0))
@@ -142,10 +157,10 @@ class Model:
         self.end(stay)
         return expected
 
-    def detect(self, session: str, joined: int, reason: Reason) -> Expected:
+    def detect(self, session: str, joined: int, connection: int, reason: Reason) -> Expected:
         stay = self.stay(session)
         expected = Expected()
-        if stay is not None and stay.receipt.sequence == joined:
+        if stay is not None and (stay.receipt.sequence, stay.connection) == (joined, connection):
             self.broadcast(Kind.LEFT, stay, None, 0, expected, reason=reason)
             self.end(stay)
         return expected
@@ -153,19 +168,28 @@ class Model:
     def end(self, stay: Stay) -> None:
         self.stays.remove(stay)
         self.gone.append(stay.session)
-        for forgotten in self.gone[: -self.limits.departed]:
-            self.gone.remove(forgotten)
-            del self.accepted[forgotten]
+        self.forget()
+
+    def forget(self) -> None:
+        while len(self.gone) > 1 and (
+            len(self.gone) > self.limits.departed or self.kept() > self.limits.departed_receipts
+        ):
+            del self.accepted[self.gone.pop(0)]
+
+    def kept(self) -> int:
+        return sum(len(self.remembered(session)) for session in self.gone)
 
 
 class HubAgainstModel(RuleBasedStateMachine):
     """Any commands of a few sessions, correct and not, in any order."""
 
-    @initialize(participants=st.integers(1, 4), receipts=st.integers(1, 5), departed=st.integers(1, 4))
-    def begin(self, participants: int, receipts: int, departed: int) -> None:
-        self.limits = Limits(participants, receipts, departed)
-        self.hub = Hub(self.limits)
-        self.model = Model(self.limits)
+    limits = st.builds(Limits, st.integers(1, 4), st.integers(1, 5), st.integers(1, 4), st.integers(1, 12))
+
+    @initialize(limits=limits)
+    def begin(self, limits: Limits) -> None:
+        self.first_limits = limits
+        self.hub = Hub(limits)
+        self.model = Model(limits)
         self.commands: list[Command] = []
         self.said: set[str] = set()
 
@@ -212,14 +236,38 @@ class HubAgainstModel(RuleBasedStateMachine):
         number, stamped = max(0, self.model.highest(session) + offset), self.stamped(stamp)
         self.compare(Leave(session, number, stamped), self.model.leave(session, number, stamped))
 
-    @rule(session=sessions, reason=st.sampled_from([Reason.LOST, Reason.EXPELLED]), stale=st.booleans())
-    def detect(self, session: str, reason: Reason, stale: bool) -> None:
+    @rule(
+        session=sessions,
+        reason=st.sampled_from([Reason.LOST, Reason.EXPELLED]),
+        stale=st.booleans(),
+        earlier=st.booleans(),
+    )
+    def detect(self, session: str, reason: Reason, stale: bool, earlier: bool) -> None:
         stay = self.model.stay(session)
         joined = stay.receipt.sequence - stale if stay else 1
-        self.compare(Detect(session, joined, reason), self.model.detect(session, joined, reason))
+        connection = stay.connection - earlier if stay else 1
+        self.compare(
+            Detect(session, joined, connection, reason), self.model.detect(session, joined, connection, reason)
+        )
+
+    @rule(receipts=st.integers(1, 5), participants=st.integers(1, 4), departed_receipts=st.integers(1, 12))
+    def configure(self, receipts: int, participants: int, departed_receipts: int) -> None:
+        self.model.limits = Limits(participants, receipts, self.model.limits.departed, departed_receipts)
+        for session, accepted in self.model.accepted.items():
+            self.model.accepted[session] = accepted[-receipts:]
+        self.model.forget()
+        self.hub.apply(Configure(self.model.limits))
+        self.commands.append(Configure(self.model.limits))
+
+    @rule()
+    def restore(self) -> None:
+        """A hub that was made from the state of another one is that one."""
+        state = self.hub.state()
+        self.hub = Hub.restore(state)
+        assert self.hub.state() == state
 
     def compare(self, command: Command, expected: Expected) -> None:
-        before = (self.hub.time, self.hub.sequence, self.hub.members)
+        before = (self.hub.time, self.hub.sequence, self.present())
         outcome = self.hub.apply(command)
         self.commands.append(command)
 
@@ -228,13 +276,17 @@ class HubAgainstModel(RuleBasedStateMachine):
         assert list(outcome.events) == expected.events
         if not expected.events:
             assert outcome.steps == ()
-            assert (self.hub.time, self.hub.sequence, self.hub.members) == before
+            assert (self.hub.time, self.hub.sequence, self.present()) == before
         self.check_steps(outcome.steps, expected, since=before)
         self.check_unique(outcome.events)
         assert (self.hub.time, self.hub.sequence) == (self.model.time, self.model.sequence)
-        assert [(member.incarnation, member.name, member.number, member.joined) for member in self.hub.members] == [
+        assert self.present() == [
             (stay.session, stay.name, stay.number, stay.receipt.sequence) for stay in self.model.stays
         ]
+        assert [member.connection for member in self.hub.members] == [stay.connection for stay in self.model.stays]
+
+    def present(self) -> list[tuple[str, str, int, int]]:
+        return [(member.incarnation, member.name, member.number, member.joined) for member in self.hub.members]
 
     def check_steps(self, taken: tuple[steps.Step, ...], expected: Expected, since: tuple[int, int, object]) -> None:
         """Each event is two steps, each later than what caused it, without a gap in the sequence."""
@@ -266,7 +318,7 @@ class HubAgainstModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "commands"):
-            assert written(self.commands, self.limits) == written(self.commands, self.limits)
+            assert written(self.commands, self.first_limits) == written(self.commands, self.first_limits)
 
 
 TestHubAgainstModel = HubAgainstModel.TestCase

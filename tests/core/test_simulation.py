@@ -166,7 +166,7 @@ class Network:
     def lose(self, peer: Peer) -> None:
         """The hub notices that a participant is gone, who may know nothing of it."""
         member = self.hub.member(peer.participant.incarnation)
-        self.applied(peer, Detect(member.incarnation, member.joined, Reason.LOST))
+        self.applied(peer, Detect(member.incarnation, member.joined, member.connection, Reason.LOST))
         self.reconnect(peer)
 
     # What they do to each other.

@@ -10,7 +10,9 @@ The hub (tests/transcripts/hub). A session is written by its incarnation:
     join NAME session=a number=1 lamport=1
     publish a 2@5 "hello" 3@6 "again"               NUMBER@LAMPORT "TEXT", each
     leave a 4@9                                     NUMBER@LAMPORT
-    detect a joined=1 lost                          the sequence at which the membership began, and the reason
+    detect a joined=1 connection=1 lost             the sequence at which the membership began, which of its
+                                                    connections (the first, unless said), and the reason
+    restore                                         go on as a hub that was made from the state of this one
     who                                             who belongs, and since which sequence
 
 The participant (tests/transcripts/participant), a process with incarnation `a`:
@@ -31,8 +33,8 @@ import pytest
 
 from chitty import journal
 from chitty.core.errors import refusal_of
-from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Message, Publish, Reason, Receipt
-from chitty.core.hub import Hub, Limits
+from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Limits, Message, Publish, Reason, Receipt
+from chitty.core.hub import Hub
 from chitty.core.names import fold
 from chitty.core.participant import Participant
 from chitty.core.steps import Step
@@ -62,6 +64,9 @@ class HubScript:
         verb, *words = shlex.split(asked)
         if verb == "limits":
             self.hub = Hub(Limits(**{key: int(value) for key, value in (word.split("=") for word in words)}))
+            return self.where()
+        if verb == "restore":
+            self.hub = Hub.restore(self.hub.state())
             return self.where()
         if verb == "who":
             return [f"{member.name} since {member.joined}" for member in self.hub.members] + self.where()
@@ -96,8 +101,9 @@ def _command(verb: str, words: list[str]) -> Command:
             )
         case "leave", [session, at]:
             return Leave(session, *_pair(at))
-        case "detect", [session, joined, reason]:
-            return Detect(session, int(joined.removeprefix("joined=")), Reason(reason))
+        case "detect", [session, *pairs, reason]:
+            given = dict(pair.split("=") for pair in pairs)
+            return Detect(session, int(given["joined"]), int(given.get("connection", 1)), Reason(reason))
     raise AssertionError(f"no such command: {verb} {words}")
 
 

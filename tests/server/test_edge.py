@@ -423,7 +423,7 @@ async def test_draining_ends_100_streams_with_unavailable(caplog):
 
 
 async def test_one_who_does_not_read_delays_nobody():
-    async with serving() as service, peers(service, 2) as (idle, busy):
+    async with serving(limits__messages_per_second=0) as service, peers(service, 2) as (idle, busy):
         idle.join("idle")
         stream = busy.join("busy")
         await events(stream, 1)

@@ -648,12 +648,17 @@ def one_leaves_that_never_joined(run: Run) -> None:
 
 
 def repeated(run: Run, **changed: Value) -> None:
-    """Let another life of a hub of the same epoch say one broadcast again."""
+    """Let another life of a hub of the same epoch say one message again."""
     first = run.said(HELLO)
-    start = copied(run.find("server", "start", epoch=first["epoch"]))
-    start["lamport"] = max(item.number("lamport") for item in run.all("server", "broadcast", epoch=first["epoch"])) + 1
-    again = copied(first, n=2, again=1, **changed)
-    run.logs["server-2"] = [Item(), start, again, Item()]
+    received = run.find("server", "receive", id=first["cause"])
+    start = copied(run.find("server", "start", epoch=first["epoch"]), lamport=received.number("lamport") - 1)
+    run.logs["server-2"] = [
+        Item(),
+        start,
+        copied(received, n=2, again=1),
+        copied(first, n=3, again=1, **changed),
+        Item(),
+    ]
 
 
 @breaks("P14")

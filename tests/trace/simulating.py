@@ -180,7 +180,7 @@ class Run:
     def lose(self, peer: Peer) -> None:
         member = self.hub.member(peer.participant.incarnation)
         assert member is not None
-        self.applied(peer, Detect(member.incarnation, member.joined, Reason.LOST))
+        self.applied(peer, Detect(member.incarnation, member.joined, member.connection, Reason.LOST))
         if peer.running:
             self.reconnect(peer)
 
