@@ -8,6 +8,7 @@ Its orders, by `do`:
                 published between `begin` and `end`; with a rate so many messages a second are published,
                 whatever comes back, else each publisher keeps so many outstanding
     count       begin, end: tell what was delivered between these moments
+    publish     count: publish so many messages as the first speaker, and tell the sequence of the last
     settle      quiet: tell when nothing has been delivered for so many seconds
 """
 
@@ -23,6 +24,7 @@ from chitty.load.systems import SYSTEMS, System, Voice, in_parts
 from chitty.load.tally import Account
 
 _JOINS_AT_ONCE = 250
+_TOGETHER = 500  # messages of a request, where only their number matters
 _LOOK = 0.02  # seconds between two looks at whether all is quiet
 
 
@@ -41,6 +43,7 @@ class Load:
             "decode": self._decode,
             "load": self._load,
             "count": self._count,
+            "publish": self._publish,
             "settle": self._settle,
         }
 
@@ -105,6 +108,13 @@ class Load:
         self._account.close()
         ended = await until(order["end"])
         return {"seconds": ended - began, **self._account.close().facts()}
+
+    async def _publish(self, order: Order) -> dict[str, Any]:
+        voice, left = self._voices[0], order["count"]
+        while left > 0:
+            await voice.say(min(left, _TOGETHER))
+            left -= _TOGETHER
+        return {"sequence": voice.sequence}
 
     async def _settle(self, order: Order) -> dict[str, Any]:
         seen, since = -1, time.monotonic()

@@ -34,9 +34,11 @@ class Voice(Protocol):
 
     Attributes:
         together: whether what it has to say at once travels together; else each message goes by itself.
+        sequence: of the last message that the system has taken, where it tells that.
     """
 
     together: bool
+    sequence: int
 
     async def say(self, count: int) -> None:
         """Say so many messages at once, and return when the system has taken them."""
@@ -113,6 +115,7 @@ class Chitty(_OverGrpc):
 
 class _ChittyVoice:
     together = True
+    sequence = 0
 
     def __init__(self, channel: grpc.aio.Channel, call: Any) -> None:
         self._channel = channel  # a call does not keep it
@@ -135,6 +138,7 @@ class _ChittyVoice:
             while (data := await self._call.read()) is not grpc.aio.EOF:
                 receipts = pb.PublishResponse.FromString(data).receipts
                 self._lamport = max(self._lamport, receipts[-1].lamport + 1)
+                self.sequence = receipts[-1].sequence
                 self._waiting.popleft().set_result(None)
             raise ConnectionError(f"Publish ended: {await self._call.code()} {await self._call.details()}")
         except Exception as error:  # noqa: BLE001 - whoever waits is to know
@@ -173,6 +177,7 @@ class Naive(_OverGrpc):
 
 class _NaiveVoice:
     together = False
+    sequence = 0
 
     def __init__(self, channel: grpc.aio.Channel, name: str) -> None:
         self._publish = channel.unary_unary(f"{_NAIVE}Publish")
@@ -238,6 +243,7 @@ class Nats:
 
 class _NatsVoice:
     together = True
+    sequence = 0
 
     def __init__(self, link: "_Link", subject: str) -> None:
         self._link = link

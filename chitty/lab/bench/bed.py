@@ -27,10 +27,20 @@ class Bed:
     """A system, its subscribers and its publishers, each in processes of their own."""
 
     system: System
-    participants: int
     subscribers: Sequence[Generator]
     publishers: Generator
-    seconds_to_join: float
+
+    def join(self, participants: int, publishers: int = 0) -> float:
+        """Let participants join, and the first of them be ready to publish; return the seconds of the joins."""
+        names = [f"p{number}" for number in range(1, participants + 1)]
+        sessions = [secrets.token_hex(16) for _ in names]
+        seconds = 0.0
+        for number, one in enumerate(self.subscribers):
+            part = slice(number, None, len(self.subscribers))
+            seconds += one.ask(do="subscribe", names=names[part], sessions=sessions[part])["seconds"]
+        self.publishers.ask(do="speakers", names=names[:publishers], sessions=sessions[:publishers])
+        self._settle()
+        return seconds
 
     def decode(self, decoding: str) -> None:
         """Have the subscribers decode so from now on."""
@@ -81,6 +91,13 @@ class Bed:
             values["cpu_per_delivery"] = 1e6 * used.cores / delivered
         return Sample(values, judge(used, generators, threaded=self.system.threaded))
 
+    def publish(self, count: int) -> int:
+        """Publish at least so many messages as fast as the system takes them, by the first publisher.
+
+        Returns the sequence of the last one: it holds for Chitty-Chat only.
+        """
+        return int(self.publishers.ask(do="publish", count=count)["sequence"])
+
     def _settle(self) -> None:
         for generator in self.subscribers:
             generator.order(do="settle", quiet=_QUIET)
@@ -92,26 +109,17 @@ def made(
     name: str, folder: Path, participants: int, publishers: int, *, generators: int = 1, **changes: Any
 ) -> Iterator[Bed]:
     """Start a system, let participants join it, and have the first of them ready to publish; end all afterwards."""
-    sessions = [secrets.token_hex(16) for _ in range(participants)]
-    names = [f"p{number}" for number in range(1, participants + 1)]
     system = systems.start(name, folder, **changes)
-    decoding = system.decodings[0]
     with contextlib.ExitStack() as stack:
         stack.enter_context(system.child)
 
         def generator(kind: str) -> Generator:
-            return stack.enter_context(Generator(folder, kind, _LOAD, name, system.address, decoding))
+            arguments = (name, system.address, system.decodings[0])
+            return stack.enter_context(Generator(folder, kind, _LOAD, *arguments))
 
         subscribers = [generator(f"subscribers{number}") for number in range(1, generators + 1)]
-        speaking = generator("publishers")
-        seconds = 0.0
-        for number, one in enumerate(subscribers):
-            part = slice(number, None, generators)
-            told = one.ask(do="subscribe", names=names[part], sessions=sessions[part])
-            seconds += told["seconds"]
-        speaking.ask(do="speakers", names=names[:publishers], sessions=sessions[:publishers])
-        bed = Bed(system, participants, subscribers, speaking, seconds)
-        bed._settle()  # noqa: SLF001 - its maker
+        bed = Bed(system, subscribers, generator("publishers"))
+        bed.join(participants, publishers)
         yield bed
 
 

@@ -17,10 +17,13 @@ from chitty.lab.bench.processes import Child, nats_program
 CHITTY, NAIVE, NATS = "chitty", "naive", "nats"
 PEERS = (NAIVE, NATS)
 
+MEMORY: dict[str, Any] = {"sequencer": "memory"}
+"""What the server runs with beside peers, which keep nothing on a disk either."""
+
 _OPEN: dict[str, Any] = {
     "port": 0,
-    "limits": {"participants": 100_000, "messages_per_second": 0},
-    "window": {"events": 262_144, "bytes": 1 << 28},
+    "limits": {"participants": 100_000, "joins_waiting": 0, "messages_per_second": 0},
+    "lag": {"events": 1 << 30, "seconds": 3600.0},
 }
 """Laid over the settings of the server, where it has them: no limit may end what is measured."""
 
