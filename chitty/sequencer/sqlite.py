@@ -40,12 +40,13 @@ _STEPS = (
 FORMAT = len(_STEPS)
 """Version of the database's format, kept in its header (PRAGMA user_version)."""
 
+_ANEW = "put a copy back, or begin anew with `chitty up --fresh`"
 _WHY = {
     sqlite3.SQLITE_FULL: "its disk is full: make room, and it goes on",
     sqlite3.SQLITE_READONLY: "it may only be read: let its owner write it and its directory",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see that its directory exists and may be written",
-    sqlite3.SQLITE_CORRUPT: "it is damaged: put a copy back, or begin anew with `chitty up --fresh`",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite database: put a copy back, or begin anew with `chitty up --fresh`",
+    sqlite3.SQLITE_CORRUPT: f"it is damaged: {_ANEW}",
+    sqlite3.SQLITE_NOTADB: f"it is no SQLite database: {_ANEW}",
     sqlite3.SQLITE_BUSY: "something else is writing it: end that",
     sqlite3.SQLITE_IOERR: "its disk fails to read or write: see the system's log",
 }
@@ -187,6 +188,22 @@ class SqliteSequencer:
             self._connection.execute("UPDATE about SET value = ? WHERE key = 'closed'", [self._noted])
         finally:
             self._connection.close()
+
+
+def examine(path: Path) -> str:
+    """Return what is wrong with a database that exists, empty when nothing is; nothing is changed. Takes its time.
+
+    A database that is being written may be examined too.
+    """
+    try:
+        with _failures(path), contextlib.closing(_connect(path)) as connection:
+            _version(connection, path)
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
+            connection.execute("BEGIN IMMEDIATE")  # may it be written?
+            connection.execute("ROLLBACK")
+    except StorageFailed as failure:
+        return str(failure)
+    return "" if found == ["ok"] else f"database {path} is damaged: {found[0]}; {_ANEW}"
 
 
 @contextlib.contextmanager

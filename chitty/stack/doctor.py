@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from importlib.metadata import version
 
 from chitty import process, settings
 from chitty.core.errors import ChittyError, NotRunning
+from chitty.sequencer import sqlite
 from chitty.stack import leftovers, locks, members, plan
 from chitty.stack.control import Stack
 from chitty.stack.layout import SERVER, detour
-from chitty.stack.members import Members
+from chitty.stack.members import Members, Server
 
 _MINIMUM_FILES = 4096  # minfds of supervisord.conf
+_ROOM = 16 * 2**20  # bytes: some write-ahead log, and logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def _stack(stack: Stack) -> Iterator[Finding]:
     if old:
         yield _ill(f"processes of an earlier run live on: {_listed(old)}; `chitty up` or `chitty down` ends them")
     yield _settings(stack)
+    yield from _database(stack)
     if now is not None:
         yield from _programs(stack, now)
 
@@ -115,6 +119,22 @@ def _settings(stack: Stack) -> Finding:
     return _well(f"settings: {told.server.host}:{told.server.port}, {told.clients.count} participants")
 
 
+def _database(stack: Stack) -> Iterator[Finding]:
+    """Look at the database of the stack's server, if it has one; whether anything writes it does not matter."""
+    try:
+        told = settings.read(stack.layout.settings).server
+    except ChittyError:
+        return  # said already
+    path = stack.layout.database(told.database.path)[0]
+    if told.sequencer != "sqlite" or not path.exists():
+        return
+    room = shutil.disk_usage(path.parent).free
+    if room < _ROOM:
+        yield _ill(f"{room // 2**20} MB are free for {path}: make room, or nothing can be said")
+    trouble = sqlite.examine(path)
+    yield _ill(trouble) if trouble else _well(f"database {path}: whole, {room // 2**20:,} MB free")
+
+
 def _is_free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -126,12 +146,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _programs(stack: Stack, now: Members) -> Iterator[Finding]:
-    server = now.server
-    if server.serving:
-        yield _well(f"the server serves at {server.address}: pid {server.pid}")
-    else:
-        why = server.failed or server.reason or server.state
-        yield _ill(f"the server does not serve: {why}; see {stack.layout.log(SERVER)}")
+    yield _server(stack, now.server)
     for one in now.present():
         if not one.runs:
             yield _ill(f"{one.name} does not run: {one.reason or one.state}; `chitty restart {one.name}`")
@@ -146,6 +161,15 @@ def _programs(stack: Stack, now: Members) -> Iterator[Finding]:
     for slug, _ in members.clients(stack.layout):
         if slug not in known:
             yield _ill(f"{stack.layout.client(slug)} belongs to no program: remove it")
+
+
+def _server(stack: Stack, server: Server) -> Finding:
+    if not server.serving:
+        why = server.failed or server.reason or server.state
+        return _ill(f"the server does not serve: {why}; see {stack.layout.log(SERVER)}")
+    if server.trouble:
+        return _ill(f"the server takes nothing new: {server.trouble}")
+    return _well(f"the server serves at {server.address}: pid {server.pid}")
 
 
 def _listed(pids: list[int]) -> str:

@@ -6,8 +6,8 @@ import shutil
 import signal
 from pathlib import Path
 
-from chitty import process
-from chitty.core.errors import NotRunning, StackError
+from chitty import process, settings
+from chitty.core.errors import NotRunning, SettingsError, StackError
 from chitty.stack import control, grace, leftovers, locks
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER, detour
@@ -81,11 +81,12 @@ def _kill(pid: int) -> None:
 def _purge(stack: Stack) -> None:
     """Remove what a stack consists of, and its directory if nothing else is in it."""
     layout = stack.layout
+    with contextlib.suppress(SettingsError):
+        for path in layout.database(settings.read(layout.settings).server.database.path):
+            path.unlink(missing_ok=True)
     for folder in (layout.programs, layout.clients, layout.logs, layout.ready, layout.locks, _archive(stack)):
         shutil.rmtree(folder, ignore_errors=True)
     for path in (layout.config, layout.settings, layout.server, layout.events, layout.life_lock, layout.change_lock):
-        path.unlink(missing_ok=True)
-    for path in layout.directory.glob("chitty.db*"):
         path.unlink(missing_ok=True)
     plain = detour(layout.directory)
     if plain.link is not None:

@@ -87,6 +87,11 @@ class Layout:
         """One lock a participant, held while a command speaks as it."""
         return self.directory / "locks"
 
+    def database(self, path: str) -> list[Path]:
+        """Return the files that a database consists of, or may, given what the settings call its path."""
+        main = self.directory / path
+        return [main.with_name(main.name + end) for end in ("", "-wal", "-shm", ".lock")]
+
     @property
     def events(self) -> Path:
         """What happened to each process, and what was asked for."""

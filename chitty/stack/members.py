@@ -23,7 +23,11 @@ _TAIL = 8192  # bytes of a log's end in which the last Lamport time is looked fo
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The service: its process, and what it published when it began to serve."""
+    """The service: its process, and what it published when it began to serve.
+
+    Attributes:
+        trouble: why it takes nothing new though it serves; empty while it does.
+    """
 
     state: str
     pid: int | None = None
@@ -31,6 +35,7 @@ class Server:
     health: str = "UNKNOWN"
     reason: str = ""
     failed: str = ""
+    trouble: str = ""
 
     @property
     def serving(self) -> bool:
@@ -150,7 +155,8 @@ def _server(layout: Layout, program: dict[str, Any]) -> Server:
     failed = str(ready.get("failed", "")) if own else ""
     if pid is None or not own or not process.alive(pid):
         return Server(state, pid, reason=_reason(program, {}), failed=failed)
-    return Server(state, pid, ready.get("address"), ready.get("health", "UNKNOWN"), failed=failed)
+    health, trouble = ready.get("health", "UNKNOWN"), str(ready.get("trouble", ""))
+    return Server(state, pid, ready.get("address"), health, failed=failed, trouble=trouble)
 
 
 def _member(layout: Layout, program: dict[str, Any], told: dict[str, Any] | None) -> Member:

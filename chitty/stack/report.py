@@ -26,6 +26,7 @@ def as_json(stack: Stack, now: Members | None) -> str:
                 "pid": server.pid,
                 "address": server.address,
                 "health": server.health,
+                "trouble": server.trouble,
             },
             "participants": [
                 {
@@ -91,7 +92,7 @@ def _reason(one: Member) -> str:
 def _service(now: Members) -> str:
     server = now.server
     where = f"{server.health} at {server.address}" if server.address else (server.failed or server.reason)
-    return escape(where)
+    return escape(f"{where}; takes nothing new: {server.trouble}" if server.trouble else where)
 
 
 def _time(stack: Stack, slug: str) -> str:

@@ -150,7 +150,7 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
         leftovers.end(old)
     _clear(stack)
     if request.fresh:
-        _archive(stack)
+        _archive(stack, told.server.database.path)
     if plain.link is not None:
         plain.link.unlink(missing_ok=True)
         plain.link.symlink_to(stack.layout.directory, target_is_directory=True)
@@ -212,13 +212,15 @@ def _clear(stack: Stack) -> None:
                 path.unlink()
 
 
-def _archive(stack: Stack) -> None:
+def _archive(stack: Stack, database: str) -> None:
+    """Put the logs of an earlier run aside, and its database with them: either proves nothing without the other."""
     layout = stack.layout
     target = layout.directory / "archive" / time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
-    old = [layout.events, *layout.directory.glob("chitty.db*"), *layout.logs.iterdir()]
-    for path in old:
+    for path in [layout.events, *layout.database(database), *layout.logs.iterdir()]:
         if path.exists():
-            place = target / path.relative_to(layout.directory)
+            place = target / (
+                path.relative_to(layout.directory) if path.is_relative_to(layout.directory) else path.name
+            )
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.move(path, place)
     if target.is_dir():

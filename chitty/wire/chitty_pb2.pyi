@@ -18,15 +18,23 @@ refused.
 A message id is `<incarnation>.<number>`. Numbers of an incarnation rise from 1 over all its joins,
 publishes and leaves; gaps are allowed, so a refused number may be left out. Whoever repeats a message
 keeps its number and timestamp, and gets the first receipt again; a repeat is known by its number alone,
-and neither sending it nor its second receipt ticks. The service remembers the last 4,096 receipts of
-each incarnation, and of the last 10,000 incarnations that left: have no more than that without receipt.
-A number that is not above the highest accepted one and has no remembered receipt is INVALID_ARGUMENT.
+and neither sending it nor its second receipt ticks. The service remembers the last 1,024 receipts of
+each incarnation, unless it is set otherwise, also of the last 10,000 incarnations that left: have no more
+than that without receipt. A number that is not above the highest accepted one and has no remembered
+receipt is INVALID_ARGUMENT.
 
-A membership ends when its Join stream breaks and nobody has taken it over: the others are told that it
-was LOST. Then join anew, with the next number; events in between are not delivered. Messages whose
-receipts are missing are repeated after that, under their old numbers: those that had been accepted get
-their receipts, and INVALID_ARGUMENT for the number says that one never was, so that its text may be sent
-as a new message. In another epoch nobody can tell.
+When a Join stream breaks, or the service itself does, the membership goes on for a time of grace, 3 s
+unless set otherwise. Repeat the Join within it, with the same number, `epoch` and `after`: the stream
+goes on behind that event, and nobody else notices. Repeat also what has no receipt. After the grace the
+others are told that you are LOST, and FAILED_PRECONDITION tells you: join anew, with the next number;
+events in between are not delivered. Messages whose receipts are missing are repeated after that, under
+their old numbers: those that had been accepted get their receipts, and INVALID_ARGUMENT for the number
+says that one never was, so that its text may be sent as a new message. In another epoch nobody can tell.
+
+Who does not read for long is behind by more than the service allows; its stream ends with
+RESOURCE_EXHAUSTED and google.rpc.RetryInfo, and may be taken up again within the grace like any other.
+RESOURCE_EXHAUSTED says which limit was reached, and RetryInfo when to try again, if that can help; so it
+is too when the service cannot store what it is told, which has not happened then.
 
 Errors are gRPC statuses. INVALID_ARGUMENT names the field at fault in google.rpc.BadRequest details.
 """

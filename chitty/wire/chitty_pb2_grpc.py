@@ -64,7 +64,9 @@ class ChittyChatServicer(object):
         it carries every event from the participant's own join on, in one total order. It ends OK after
         Leave. A Join repeated by the same session with the same number takes the membership over and goes
         on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
-        with another number while the membership stands is ALREADY_EXISTS.
+        with another number while the membership stands is ALREADY_EXISTS, and so is one for a name that
+        somebody holds, with google.rpc.RetryInfo when the holder is in its time of grace. OUT_OF_RANGE: the
+        events after `after` are not kept any more, join anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
