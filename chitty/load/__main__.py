@@ -4,12 +4,13 @@ Its orders, by `do`:
     subscribe   names, sessions: let them belong, in this order of time
     speakers    names, sessions: be ready to publish as they
     decode      as: `protobuf` or `bytes`, from now on
-    load        publishers, outstanding, rate, begin, end: publish from now until `end`, and tell what was
-                published between `begin` and `end`; with a rate so many messages a second are published,
-                whatever comes back, else each publisher keeps so many outstanding
-    count       begin, end: tell what was delivered between these moments
+    load        publishers, outstanding, rate, seconds: publish for so long, and tell how much and since when; with a
+                rate so many messages a second, whatever comes back, else each publisher keeps so many outstanding
+    begin       count deliveries from now on
+    finish      published, patience: tell what was delivered, once everybody has been delivered so many messages,
+                or nothing has come for so many seconds
     publish     count: publish so many messages as the first speaker, and tell the sequence of the last
-    settle      quiet: tell when nothing has been delivered for so many seconds
+    settle      patience: tell when nothing has been delivered for so many seconds
 """
 
 import asyncio
@@ -35,6 +36,7 @@ class Load:
         self._system = system
         self._account = account
         self._voices: list[Voice] = []
+        self._subscribed = 0
         self._published = 0
         self._late = 0.0
         self._orders: dict[str, Callable[[Order], Awaitable[dict[str, Any]]]] = {
@@ -42,7 +44,8 @@ class Load:
             "speakers": self._speakers,
             "decode": self._decode,
             "load": self._load,
-            "count": self._count,
+            "begin": self._begin,
+            "finish": self._finish,
             "publish": self._publish,
             "settle": self._settle,
         }
@@ -54,6 +57,7 @@ class Load:
     async def _subscribe(self, order: Order) -> dict[str, Any]:
         began = time.monotonic()
         who = zip(order["names"], order["sessions"], strict=True)
+        self._subscribed += len(order["names"])
         await in_parts([self._system.subscribe(name, session) for name, session in who], _JOINS_AT_ONCE)
         return {"seconds": time.monotonic() - began}
 
@@ -67,18 +71,13 @@ class Load:
         return {}
 
     async def _load(self, order: Order) -> dict[str, Any]:
-        voices, end = self._voices[: order["publishers"]], order["end"]
-        speaking = asyncio.ensure_future(
-            self._at_rate(voices, order["rate"], end)
-            if order["rate"]
-            else self._outstanding(voices, order["outstanding"], end)
-        )
-        began = await until(order["begin"])
-        before, self._late = self._published, 0.0
-        ended = await until(end)
-        published = self._published - before
-        await speaking
-        return {"published": published, "seconds": ended - began, "late": self._late}
+        voices, began = self._voices[: order["publishers"]], time.monotonic()
+        self._published, self._late, end = 0, 0.0, began + order["seconds"]
+        if order["rate"]:
+            await self._at_rate(voices, order["rate"], end)
+        else:
+            await self._outstanding(voices, order["outstanding"], end)
+        return {"published": self._published, "began": began, "seconds": time.monotonic() - began, "late": self._late}
 
     async def _outstanding(self, voices: Sequence[Voice], outstanding: int, end: float) -> None:
         lanes = [
@@ -103,11 +102,14 @@ class Load:
             await next(voice).tell()
             self._published += 1
 
-    async def _count(self, order: Order) -> dict[str, Any]:
-        began = await until(order["begin"])
+    async def _begin(self, _: Order) -> dict[str, Any]:
         self._account.close()
-        ended = await until(order["end"])
-        return {"seconds": ended - began, **self._account.close().facts()}
+        return {}
+
+    async def _finish(self, order: Order) -> dict[str, Any]:
+        wanted = order["published"] * self._subscribed
+        await self._quiet(order["patience"], lambda: self._account.now.deliveries >= wanted)
+        return {"wanted": wanted, **self._account.close().facts()}
 
     async def _publish(self, order: Order) -> dict[str, Any]:
         voice, left = self._voices[0], order["count"]
@@ -117,12 +119,16 @@ class Load:
         return {"sequence": voice.sequence}
 
     async def _settle(self, order: Order) -> dict[str, Any]:
+        await self._quiet(order["patience"])
+        return {}
+
+    async def _quiet(self, patience: float, done: Callable[[], bool] = lambda: False) -> None:
+        """Wait until all is done, or nothing has come for so many seconds."""
         seen, since = -1, time.monotonic()
-        while time.monotonic() - since < order["quiet"]:
+        while not done() and time.monotonic() - since < patience:
             if seen != self._account.now.pieces:
                 seen, since = self._account.now.pieces, time.monotonic()
             await asyncio.sleep(_LOOK)
-        return {}
 
 
 async def main(system: str, address: str, decoding: str) -> None:

@@ -23,7 +23,7 @@ async def stream(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes
 async def serve() -> None:
     """Serve on a free port of the loopback until the process is ended."""
     server = grpc.aio.server()
-    calls = {"Stream": grpc.unary_stream_rpc_method_handler(stream)}
+    calls: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Stream": grpc.unary_stream_rpc_method_handler(stream)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, calls),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

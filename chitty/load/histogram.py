@@ -21,7 +21,7 @@ class Histogram:
 
     def merge(self, other: "Histogram") -> None:
         """Count everything that another has counted."""
-        for bucket, times in other._counts.items():
+        for bucket, times in other.pairs():
             self._counts[bucket] = self._counts.get(bucket, 0) + times
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -38,13 +38,12 @@ class Histogram:
 
         The middle of its bucket stands for each latency.
         """
-        wanted = share * self.total
-        seen, last = 0, 0
-        for last, times in self.pairs():
+        wanted, seen = share * self.total, 0
+        for bucket, times in self.pairs():
             seen += times
             if seen >= wanted:
-                break
-        return _middle(last) / 1000
+                return _middle(bucket) / 1000
+        return 0.0
 
 
 def _middle(bucket: int) -> float:

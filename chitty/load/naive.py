@@ -7,6 +7,7 @@ order, and nothing else of what Chitty-Chat promises: no sessions, no repeats, n
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 
@@ -44,9 +45,7 @@ class Chat:
         """Put an event into everybody's queue."""
         self.time = max(self.time, stamped) + 2  # received, then sent
         self.sequence += 1
-        event = pb.Event(
-            sequence=self.sequence, lamport=self.time, kind=kind, participant=participant, text=text
-        )
+        event = pb.Event(sequence=self.sequence, lamport=self.time, kind=kind, participant=participant, text=text)
         for queue in self.queues:
             queue.put_nowait(event)
         return event
@@ -55,13 +54,9 @@ class Chat:
 async def serve() -> None:
     """Serve on a free port of the loopback until the process is ended."""
     chat, server = Chat(), grpc.aio.server()
-    calls = {
-        "Join": grpc.unary_stream_rpc_method_handler(
-            chat.join, pb.JoinRequest.FromString, pb.Event.SerializeToString
-        ),
-        "Publish": grpc.unary_unary_rpc_method_handler(
-            chat.publish, pb.Event.FromString, pb.Receipt.SerializeToString
-        ),
+    calls: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Join": grpc.unary_stream_rpc_method_handler(chat.join, pb.JoinRequest.FromString, pb.Event.SerializeToString),
+        "Publish": grpc.unary_unary_rpc_method_handler(chat.publish, pb.Event.FromString, pb.Receipt.SerializeToString),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, calls),))
     port = server.add_insecure_port("127.0.0.1:0")

@@ -51,7 +51,8 @@ class Probe:
     async def _open(self, count: int, size: int) -> Any:
         """Open a stream on a connection of its own, and read its first message."""
         channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
-        pieces = aiter(channel.unary_stream(_STREAM)(f"{count} {size}".encode()))
+        stream: Any = channel.unary_stream(_STREAM)
+        pieces = aiter(stream(f"{count} {size}".encode()))
         await anext(pieces)
         self._held.append((channel, pieces))
         return pieces

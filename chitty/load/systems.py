@@ -29,6 +29,10 @@ _OPTIONS = (
 )
 
 
+Unserialised = Any
+"""A call whose requests and responses are bytes: for its type, gRPC's stubs have no words."""
+
+
 class Voice(Protocol):
     """One publisher.
 
@@ -61,24 +65,19 @@ class System(Protocol):
 
 
 class _OverGrpc:
-    """What is alike for the two that speak gRPC.
+    """What is alike for the two that speak gRPC; `parsed` tells how a piece is parsed and counted."""
 
-    Attributes:
-        parsed: how a piece is parsed and counted, given the account.
-    """
-
-    parsed: Callable[[Account], Take]
-
-    def __init__(self, address: str, account: Account, decoding: str) -> None:
+    def __init__(self, address: str, account: Account, decoding: str, parsed: Callable[[Account], Take]) -> None:
         self._address = address
         self._account = account
+        self._parsed = parsed
         self._take: Take
         self._following: set[asyncio.Task[None]] = set()
         self.decode(decoding)
 
     def decode(self, decoding: str) -> None:
         """Parse deliveries (`protobuf`), or only count in them (`bytes`)."""
-        self._take = type(self).parsed(self._account) if decoding == "protobuf" else as_bytes(self._account)
+        self._take = self._parsed(self._account) if decoding == "protobuf" else as_bytes(self._account)
 
     def _connect(self) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(self._address, options=_OPTIONS)
@@ -98,13 +97,14 @@ class _OverGrpc:
 class Chitty(_OverGrpc):
     """Chitty-Chat itself."""
 
-    parsed = as_responses
+    def __init__(self, address: str, account: Account, decoding: str) -> None:
+        super().__init__(address, account, decoding, as_responses)
 
     async def subscribe(self, name: str, session: str) -> None:
         """Join; the epoch comes first."""
         request = pb.JoinRequest(participant=name, number=1, lamport=1).SerializeToString()
-        call = self._connect().unary_stream(f"{_CHITTY}Join")(request, metadata=identity.credentials(session))
-        await self._listen(call)
+        join: Unserialised = self._connect().unary_stream(f"{_CHITTY}Join")
+        await self._listen(join(request, metadata=identity.credentials(session)))
 
     async def speaker(self, name: str, session: str) -> Voice:
         """Open a Publish stream."""
@@ -140,10 +140,10 @@ class _ChittyVoice:
                 self._lamport = max(self._lamport, receipts[-1].lamport + 1)
                 self.sequence = receipts[-1].sequence
                 self._waiting.popleft().set_result(None)
-            raise ConnectionError(f"Publish ended: {await self._call.code()} {await self._call.details()}")
-        except Exception as error:  # noqa: BLE001 - whoever waits is to know
+        finally:
+            ended = ConnectionError("the service ended Publish, or the connection")
             for waiting in self._waiting:
-                waiting.set_exception(error)
+                waiting.set_exception(ended)
 
     async def _send(self, count: int) -> asyncio.Future[None]:
         receipted = asyncio.get_running_loop().create_future()
@@ -161,13 +161,15 @@ class _ChittyVoice:
 class Naive(_OverGrpc):
     """The straightforward server of `chitty.load.naive`."""
 
-    parsed = as_events
+    def __init__(self, address: str, account: Account, decoding: str) -> None:
+        super().__init__(address, account, decoding, as_events)
 
     async def subscribe(self, name: str, session: str) -> None:
         """Join; the own join comes first."""
         del session
         request = pb.JoinRequest(participant=name, lamport=1).SerializeToString()
-        await self._listen(self._connect().unary_stream(f"{_NAIVE}Join")(request))
+        join: Unserialised = self._connect().unary_stream(f"{_NAIVE}Join")
+        await self._listen(join(request))
 
     async def speaker(self, name: str, session: str) -> Voice:
         """Return one that calls Publish for each message."""
@@ -180,7 +182,7 @@ class _NaiveVoice:
     sequence = 0
 
     def __init__(self, channel: grpc.aio.Channel, name: str) -> None:
-        self._publish = channel.unary_unary(f"{_NAIVE}Publish")
+        self._publish: Unserialised = channel.unary_unary(f"{_NAIVE}Publish")
         self._channel = channel
         self._name = name
         self._lamport = 1

@@ -13,22 +13,23 @@ from chitty.wire import chitty_pb2 as pb
 class Tally:
     """Deliveries of all subscribers of a process.
 
-    A piece is what one read gave. Of each the first and the last message are dated, for all that it holds:
-    to date every message would load the load generator.
+    A piece is what one read gave; `last` is when the last one came, in nanoseconds. Of each the first and the
+    last message are dated, for all that it holds: to date every message would load the load generator.
     """
 
     deliveries: int = 0
     pieces: int = 0
-    bytes: int = 0
+    size: int = 0
+    last: int = 0
     latencies: Histogram = field(default_factory=Histogram)
 
     def take(self, data: bytes, count: int, oldest: int, newest: int) -> None:
         """Count a piece with `count` messages, of which the first and the last were said then."""
         self.deliveries += count
         self.pieces += 1
-        self.bytes += len(data)
+        self.size += len(data)
         if count:
-            now = message.now()
+            self.last = now = message.now()
             for said in (oldest, newest):
                 if said:
                     self.latencies.add(now - said, count)
@@ -38,7 +39,8 @@ class Tally:
         return {
             "deliveries": self.deliveries,
             "pieces": self.pieces,
-            "bytes": self.bytes,
+            "bytes": self.size,
+            "last": self.last / 1e9,
             "latencies": self.latencies.pairs(),
         }
 

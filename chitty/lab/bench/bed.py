@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,8 @@ from chitty.lab.bench.systems import System
 from chitty.lab.bench.usage import Elsewhere, Meter, judge
 from chitty.load.histogram import Histogram
 
-WARM_UP = 0.4
-"""Seconds of load before it is measured."""
-
-_QUIET = 0.3  # seconds without a delivery until the load before is over
+_QUIET = 0.3  # seconds without a delivery until the joins are over
+_PATIENCE = 5.0  # seconds without a delivery after which what is missing is given up
 _LOAD = "chitty.load"
 
 
@@ -49,46 +46,36 @@ class Bed:
         _answers(self.subscribers)
 
     def load(self, seconds: float, *, publishers: int, outstanding: int = 0, rate: float = 0.0) -> Sample:
-        """Publish for a while, and return what was measured: see `docs/performance.md` for the figures.
+        """Publish for a while, wait until all of it is delivered, and return what was measured.
 
         With a rate so many messages a second are published by all; else each of the publishers keeps so many
-        outstanding.
+        outstanding. What is a second's is over the whole time, to the last delivery: what only gathers in
+        buffers counts for nothing.
         """
-        begin = time.monotonic() + WARM_UP
-        window = {"begin": begin, "end": begin + seconds}
         for generator in self.subscribers:
-            generator.order(do="count", **window)
-        self.publishers.order(do="load", publishers=publishers, outstanding=outstanding, rate=rate, **window)
-        time.sleep(max(0.0, begin - time.monotonic()))
+            generator.ask(do="begin")
         server, publishing = Meter([self.system.child.pid]), Meter([self.publishers.pid])
         subscribing = [Meter([generator.pid]) for generator in self.subscribers]
         elsewhere = Elsewhere()
-        time.sleep(max(0.0, begin + seconds - time.monotonic()))
+        load = {"publishers": publishers, "outstanding": outstanding, "rate": rate, "seconds": seconds}
+        told = self.publishers.ask(do="load", **load)
+        for generator in self.subscribers:
+            generator.order(do="finish", published=told["published"], patience=_PATIENCE)
+        counted = _answers(self.subscribers)
         used = server.read()
         generators = [publishing.read(), *(meter.read() for meter in subscribing)]
         other = elsewhere.read(used.cores + sum(one.cores for one in generators))
-        counted, told = _answers(self.subscribers), self.publishers.answered()
-        self._settle()
-        latencies = _latencies(counted)
-        delivered = sum(one["deliveries"] / one["seconds"] for one in counted)
-        pieces = sum(one["pieces"] / one["seconds"] for one in counted)
         values = {
+            **_delivered(counted, told["began"]),
             "published": told["published"] / told["seconds"],
-            "delivered": delivered,
-            "bytes": sum(one["bytes"] / one["seconds"] for one in counted),
-            "pieces": pieces,
-            "p50": latencies.quantile(0.5),
-            "p99": latencies.quantile(0.99),
-            "max": latencies.quantile(1.0),
             "late": 1000 * told["late"],
             "server": used.cores,
-            "server_thread": used.busiest,
             "publishing": generators[0].cores,
             "subscribing": sum(one.cores for one in generators[1:]),
             "elsewhere": other,
         }
-        if delivered:
-            values["cpu_per_delivery"] = 1e6 * used.cores / delivered
+        if values["delivered"]:
+            values["cpu_per_delivery"] = 1e6 * used.cores / values["delivered"]
         return Sample(values, judge(used, generators, threaded=self.system.threaded))
 
     def publish(self, count: int) -> int:
@@ -99,8 +86,9 @@ class Bed:
         return int(self.publishers.ask(do="publish", count=count)["sequence"])
 
     def _settle(self) -> None:
+        """Wait until the events of joining are over."""
         for generator in self.subscribers:
-            generator.order(do="settle", quiet=_QUIET)
+            generator.order(do="settle", patience=_QUIET)
         _answers(self.subscribers)
 
 
@@ -127,8 +115,20 @@ def _answers(generators: Sequence[Generator]) -> list[dict[str, Any]]:
     return [generator.answered() for generator in generators]
 
 
-def _latencies(counted: Sequence[dict[str, Any]]) -> Histogram:
-    together = Histogram()
+def _delivered(counted: Sequence[dict[str, Any]], began: float) -> dict[str, float]:
+    """Return what all subscribers together were delivered since a moment."""
+    latencies = Histogram()
     for one in counted:
-        together.merge(Histogram(tuple(pair) for pair in one["latencies"]))
-    return together
+        latencies.merge(Histogram(tuple(pair) for pair in one["latencies"]))
+    seconds = max(max(one["last"] for one in counted) - began, 1e-3)
+    sums = {key: sum(one[key] for one in counted) for key in ("deliveries", "pieces", "bytes", "wanted")}
+    return {
+        "delivered": sums["deliveries"] / seconds,
+        "missing": max(0, sums["wanted"] - sums["deliveries"]),
+        "pieces": sums["pieces"] / seconds,
+        "bytes": sums["bytes"] / seconds,
+        "seconds": seconds,
+        "p50": latencies.quantile(0.5),
+        "p99": latencies.quantile(0.99),
+        "max": latencies.quantile(1.0),
+    }

@@ -23,8 +23,12 @@ def measure(lab: Lab) -> Iterable[Point]:
     collected = Collected(NAME)
     for participants in lab.options.sizes(*SIZES):
         with _beds(lab, participants) as beds:
-            shapes = [(name, shape) for shape in _shapes(participants, lab.options) for name in beds
-                      if _applies(name, shape, lab.options)]
+            shapes = [
+                (name, shape)
+                for shape in _shapes(participants, lab.options)
+                for name in beds
+                if _applies(name, shape, lab.options)
+            ]
             for run in range(1, lab.options.runs + 1):
                 for name, shape in shapes:
                     lab.tell(f"run {run}: {name}, {_words(shape)}")

@@ -41,9 +41,9 @@ def growth(run: Run) -> list[Growth]:
     found = []
     for system, decoding in (("chitty", "protobuf"), ("naive", "protobuf")):
         points = [
-            (float(point.where["participants"]), 1e6 * point.figure("server").median / point.figure("published").median)
+            (size, point.figure("cpu_per_delivery").median * size)
             for point in run.of("fanout", system, decoding=decoding, outstanding=8)
-            if int(point.where["publishers"]) > 1 and point.figure("published").median
+            if (size := float(point.where["participants"])) and int(point.where["publishers"]) > 1
         ]
         if len(points) > 1:
             found.append(Growth(system, *_line(points)))
@@ -75,6 +75,16 @@ def _parts(run: Run, point: Point) -> Iterator[list[str]]:
     write, read = grpc.figure("write").median, grpc.figure("read").median
     used = point.figure("server").median
     yield ["", "writes of gRPC", f"{number(write)} us", _share(pieces * write / 1e6 / used), "the server's time"]
+    if point.system == "chitty":
+        line, encode = (processor.figure(key).median for key in ("line", "encode"))
+        spent = delivered / float(point.where["participants"]) * (2 * line + encode)
+        yield [
+            "",
+            "encoding, two log lines",
+            f"{number(2 * line + encode)} us",
+            _share(spent / 1e6 / used),
+            "the server's time",
+        ]
     alone = pieces >= delivered
     parse = processor.figure("parse_alone" if alone else "parse").median
     load = point.figure("subscribing").median

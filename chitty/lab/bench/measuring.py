@@ -37,7 +37,9 @@ class Request:
     peers: Sequence[str] = systems.PEERS
 
 
-def measure(request: Request, tell: Callable[[str], None], keep: Keep = lambda _: None, before: Run | None = None) -> Run:
+def measure(
+    request: Request, tell: Callable[[str], None], keep: Keep = lambda _: None, before: Run | None = None
+) -> Run:
     """Measure what is asked for, but for what an earlier run has; `keep` is given the run after each scenario.
 
     Raises:
@@ -81,7 +83,9 @@ def _new(options: Options) -> Run:
 
 def _continued(before: Run, options: Options) -> Run:
     if before.options != _told(options):
-        raise SettingsError(f"the run to resume was measured with {before.options}: give the same options, or begin anew")
+        raise SettingsError(
+            f"the run to resume was measured with {before.options}: give the same options, or begin anew"
+        )
     if before.machine != machine.describe():
         raise SettingsError("the run to resume is of another machine or of other versions: begin anew")
     return before

@@ -85,7 +85,11 @@ class _Scale:
 def render(plot: Plot) -> str:
     """Return the plot as SVG; one without points says so."""
     lines = [line for line in plot.lines if line.points]
-    body = list(_drawn(plot, lines)) if lines else [_text(WIDTH / 2, HEIGHT / 2, "nothing was measured", "quiet", "middle")]
+    body = (
+        list(_drawn(plot, lines))
+        if lines
+        else [_text(WIDTH / 2, HEIGHT / 2, "nothing was measured", "quiet", "middle")]
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
         f' class="plot" role="img"><title>{escape(plot.title)}</title>\n'

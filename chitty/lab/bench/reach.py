@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chitty.lab.bench.results import Figure, Point, Run, ratio
+from chitty.lab.bench.results import Figure, Point, Run, Where, ratio
 
 VOID = "void"
 """A comparison whose load generator was the limit says nothing about what was loaded."""
@@ -56,7 +56,7 @@ def _judged(goal: Goal, run: Run) -> Reached:
     return Reached(goal, figure, "missed")
 
 
-def _shape(participants: int, publishers: int, outstanding: int, decoding: str) -> dict[str, int | float | str]:
+def _shape(participants: int, publishers: int, outstanding: int, decoding: str) -> Where:
     return {
         "participants": participants,
         "publishers": publishers,
@@ -65,18 +65,20 @@ def _shape(participants: int, publishers: int, outstanding: int, decoding: str) 
     }
 
 
-def _fanout(peer: str, shape: dict[str, int | float | str]) -> Measure:
+def _fanout(peer: str, shape: Where) -> Measure:
     return lambda run: ratio(run.one("fanout", **shape), run.one("fanout", peer, **shape), "delivered")
 
 
 def _against_naive(participants: int, publishers: int, outstanding: int, floor: float, aim: float) -> Goal:
     shape = _shape(participants, publishers, outstanding, "protobuf")
-    what = f"deliveries/s, {participants} participants, {publishers} publishers, {outstanding} outstanding, against naive"
+    what = (
+        f"deliveries/s, {participants} participants, {publishers} publishers, {outstanding} outstanding, against naive"
+    )
     return Goal(what, "x", floor, aim, _fanout("naive", shape))
 
 
 def _latency(run: Run) -> Figure | None:
-    where: dict[str, int | float | str] = {"participants": 100, "rate": 100}
+    where: Where = {"participants": 100, "rate": 100}
     return ratio(run.one("latency", **where), run.one("latency", "naive", **where), "p50")
 
 
@@ -85,7 +87,7 @@ def _durable(run: Run) -> Figure | None:
     return ratio(full, memory, "delivered")
 
 
-def _of(key: str, scale: float, scenario: str, system: str, **where: int | float | str) -> Measure:
+def _of(key: str, scale: float, scenario: str, system: str, **where: float | str) -> Measure:
     def measure(run: Run) -> Figure | None:
         point = run.one(scenario, system, **where)
         if point is None or not point.has(key):
@@ -111,7 +113,14 @@ GOALS = (
         _fanout("nats", _NATS),
         compared=lambda run: run.of("fanout", **_NATS),
     ),
-    Goal("p50 from publish to delivery, 100 participants, 100 messages/s, against naive", "x", 1, 0.5, _latency, smaller=True),
+    Goal(
+        "p50 from publish to delivery, 100 participants, 100 messages/s, against naive",
+        "x",
+        1,
+        0.5,
+        _latency,
+        smaller=True,
+    ),
     Goal("SQLite FULL against memory, deliveries/s, 256 outstanding", "x", 0.7, 0.9, _durable),
     Goal(
         "deliveries/s of one core in a participant's process, with its log",

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from chitty.core.errors import TimedOut
 from chitty.lab.bench import bed, logs, systems
@@ -20,7 +21,7 @@ NAME = "recover"
 SIZES = (10, 100)
 EVENTS = 1_000_000
 
-_SQLITE = {"sequencer": "sqlite"}
+_SQLITE: dict[str, Any] = {"sequencer": "sqlite"}
 _ALL = 50.0  # messages a second of all bots together, so that there is something to deliver
 _LONGEST = 60.0
 _LOOK = 0.1  # between two looks at the logs, which say themselves when it was

@@ -100,13 +100,13 @@ class Run(msgspec.Struct):
     points: list[Point] = []
     format: int = FORMAT
 
-    def of(self, scenario: str, system: str = "", **where: int | float | str) -> Iterator[Point]:
+    def of(self, scenario: str, system: str = "", /, **where: float | str) -> Iterator[Point]:
         """Yield the points of a scenario that were measured at `where`, whatever else they were measured at."""
         for point in self.points:
             if point.scenario == scenario and system in {"", point.system} and where.items() <= point.where.items():
                 yield point
 
-    def one(self, scenario: str, system: str = "chitty", **where: int | float | str) -> Point | None:
+    def one(self, scenario: str, system: str = "chitty", /, **where: float | str) -> Point | None:
         """Return the first such point, if any."""
         return next(self.of(scenario, system, **where), None)
 

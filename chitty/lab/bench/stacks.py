@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -38,7 +38,7 @@ class Commanded:
         self._config.write_text(yaml.safe_dump({"server": server_settings(), "bot": dict(bot)}), encoding="utf-8")
         self.layout = Layout.of(folder / "stack")
 
-    def __enter__(self) -> "Commanded":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

@@ -62,7 +62,9 @@ def fanout(run: Run) -> Table:
         "decoded to": _where("decoding"),
         "published/s": _median("published"),
         "delivered/s": _ranged("delivered"),
-        "events a read": lambda point: number(point.figure("delivered").median / max(1.0, point.figure("pieces").median)),
+        "events a read": lambda point: number(
+            point.figure("delivered").median / max(1.0, point.figure("pieces").median)
+        ),
         "p50 ms": _median("p50"),
         "p99 ms": _median("p99"),
         "server us/delivery": _median("cpu_per_delivery"),
@@ -70,7 +72,9 @@ def fanout(run: Run) -> Table:
         "load cores": lambda point: number(point.figure("publishing").median + point.figure("subscribing").median),
         "limited by": lambda point: point.limit,
     }
-    return _table("Fan-out: N participants, P of them publish with W messages outstanding each", columns, run.of("fanout"))
+    return _table(
+        "Fan-out: N participants, P of them publish with W messages outstanding each", columns, run.of("fanout")
+    )
 
 
 def latency(run: Run) -> Table:
@@ -112,7 +116,9 @@ def checks(run: Run) -> Table:
         "seconds": _ranged("seconds"),
         "lines/s": _ranged("per_second"),
     }
-    return _table("Check: the whole command on the logs of those participants", columns, run.of("participants", "check"))
+    return _table(
+        "Check: the whole command on the logs of those participants", columns, run.of("participants", "check")
+    )
 
 
 def joins(run: Run) -> Table:

@@ -41,9 +41,7 @@ class Meter:
     def read(self) -> Usage:
         """Return the usage since then."""
         seconds = time.monotonic() - self._began
-        used = {
-            thread: now - self._before.get(thread, 0.0) for thread, now in self._threads().items()
-        }
+        used = {thread: now - self._before.get(thread, 0.0) for thread, now in self._threads().items()}
         return Usage(sum(used.values()) / seconds, max(used.values(), default=0.0) / seconds)
 
     def _threads(self) -> dict[tuple[int, int], float]:
