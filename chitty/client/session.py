@@ -49,6 +49,9 @@ INBOX = 10_000
 LEAVE_SECONDS = 4.0
 """How long leaving in good order may take: the last receipts, the Leave, the last events."""
 
+RESUME_SECONDS = 2.0
+"""How long of that one who leaves waits for a connection that just broke: who has one can say goodbye."""
+
 _FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
 
 Locate = Callable[[], str | None]
@@ -115,7 +118,7 @@ class Session:
         self._following: asyncio.Task[None] | None = None
         self._speaking: asyncio.Task[None] | None = None
         self.gave_up = False
-        self._leaving = False
+        self._asked_to_leave = self._leaving = False
         self._failure: Refusal | None = None
         self._complained = False
 
@@ -178,7 +181,7 @@ class Session:
             Unacknowledged: the service began a new order meanwhile: nobody can tell what became of it.
             SessionEnded: the session has left, or leaves.
         """
-        if self._leaving or self._following is None or self._following.done():
+        if self._asked_to_leave or self._leaving or self._following is None or self._following.done():
             raise SessionEnded(f"{self.name} does not take part: nothing can be said")
         return await self._outbox.say(text)
 
@@ -198,13 +201,16 @@ class Session:
 
     async def leave(self) -> None:
         """Leave in good order: receipts first, then the Leave, then the last events. Does nothing twice."""
-        if self._leaving or self._following is None:
+        if self._asked_to_leave or self._following is None:
             return
+        self._asked_to_leave = True
+        began = asyncio.get_running_loop().time()
+        await self._resume()
         self._leaving = True
         reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
         if self.joined:
             try:
-                async with asyncio.timeout(LEAVE_SECONDS):
+                async with asyncio.timeout_at(began + LEAVE_SECONDS):
                     await self._outbox.settled()
                     await self._ask_to_leave()
                     await asyncio.shield(self._following)
@@ -213,6 +219,14 @@ class Session:
                 self.gave_up = True
                 reason = "gave up leaving"
         await self._end(reason)
+
+    async def _resume(self) -> None:
+        """Wait a while for the membership, if there was one and its connection broke."""
+        if self.joined or not self._participant.last or self._following is None:
+            return
+        joined = asyncio.create_task(self._joined.wait())
+        await asyncio.wait({joined, self._following}, timeout=RESUME_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        joined.cancel()
 
     async def abandon(self) -> None:
         """Break the connection without a word, as a crash would: the others are told that it was lost."""

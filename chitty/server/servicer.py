@@ -248,9 +248,12 @@ class Servicer:
             except Refusal as refusal:
                 if not self._draining:
                     self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
-                await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
+                with contextlib.suppress(grpc.aio.InternalError):
+                    await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
+            except grpc.aio.InternalError:
+                return None  # the connection broke under a write or a status: nobody is there to be told
             except Exception:
                 self._logger.exception("%s from %s failed", method, context.peer())
                 await context.abort(grpc.StatusCode.INTERNAL, "the service failed; its log says why")

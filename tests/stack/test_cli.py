@@ -5,6 +5,7 @@ import click
 import pytest
 
 from chitty import cli
+from chitty.cli import base, values
 from chitty.core import errors
 
 
@@ -145,19 +146,19 @@ def test_an_error_nobody_expected_says_where_if_asked(monkeypatch):
 
 
 def test_errors_are_safe_for_a_terminal(capsys):
-    cli._fail("bad \x1b[2J name")
+    base.fail("bad \x1b[2J name")
     assert capsys.readouterr().err == "chitty: bad \\u001b[2J name\n"
 
 
 @pytest.mark.parametrize(("text", "number"), [("KILL", 9), ("sigterm", 15), ("9", 9), ("SIGUSR1", 10)])
 def test_a_signal_has_a_name_or_a_number(text, number):
-    assert cli.Signal().convert(text, None, None) is signal.Signals(number)
+    assert values.Signal().convert(text, None, None) is signal.Signals(number)
 
 
 def test_clients_are_a_number_or_names():
-    assert cli.Clients().convert("3", None, None) == 3
-    assert cli.Clients().convert("0", None, None) == 0
-    assert cli.Clients().convert("bob, carol", None, None) == ("bob", "carol")
+    assert values.Clients().convert("3", None, None) == 3
+    assert values.Clients().convert("0", None, None) == 0
+    assert values.Clients().convert("bob, carol", None, None) == ("bob", "carol")
 
 
 class Stream:
@@ -184,7 +185,7 @@ def test_colour_is_for_terminals_that_want_it(option, environment, terminal, col
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert cli.Session("x", quiet=False, color=option).colours(Stream(terminal)) is coloured
+    assert base.Session("x", quiet=False, color=option).colours(Stream(terminal)) is coloured
 
 
 def test_a_dry_run_prints_what_would_be_written_and_writes_nothing(capsys, tmp_path):

@@ -1,0 +1,108 @@
+"""The commands: parse, call, print. The only place that prints errors and picks exit codes.
+
+Commands import what they need when they run: most only control, and answer before gRPC could be imported.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from chitty.cli.base import (
+    DONE,
+    EXISTS,
+    FAILED,
+    INTERRUPTED,
+    NO_SUCH_PARTICIPANT,
+    NOT_RUNNING,
+    TIMED_OUT,
+    UNKNOWN,
+    USAGE,
+    cli,
+    fail,
+)
+from chitty.cli.evidence import check, diagram, report
+from chitty.cli.faults import kill, pause, restart, unpause
+from chitty.cli.lab import demo, run_scenario
+from chitty.cli.looking import config, doctor, logs, status
+from chitty.cli.members import join, leave, scale
+from chitty.cli.shell import completion
+from chitty.cli.speaking import attach, chat, say
+from chitty.cli.starting import down, up
+from chitty.core import errors
+
+__all__ = [
+    "DONE",
+    "EXISTS",
+    "FAILED",
+    "INTERRUPTED",
+    "NOT_RUNNING",
+    "NO_SUCH_PARTICIPANT",
+    "TIMED_OUT",
+    "UNKNOWN",
+    "USAGE",
+    "cli",
+    "main",
+    "run",
+]
+
+# As they are listed by `chitty --help`.
+_VERBS: tuple[click.Command, ...] = (
+    *(up, join, leave, scale),
+    *(say, attach, chat),
+    *(kill, pause, unpause, restart),
+    *(logs, status),
+    *(diagram, check, report),
+    *(config, doctor),
+    down,
+    *(run_scenario, demo),
+    completion,
+)
+for _verb in _VERBS:
+    cli.add_command(_verb)
+
+_EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
+    (errors.NotRunning, NOT_RUNNING),
+    (errors.NoSuchParticipant, NO_SUCH_PARTICIPANT),
+    (errors.AlreadyExists, EXISTS),
+    (errors.TimedOut, TIMED_OUT),
+    (errors.SettingsError, USAGE),
+    (errors.InvalidArgument, USAGE),
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; everything that goes wrong is printed here."""
+    try:
+        result = cli.main(arguments, prog_name="chitty", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except errors.ChittyError as error:
+        fail(str(error))
+        return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), FAILED)
+    except BrokenPipeError:
+        # Nobody reads any more; nor may the interpreter try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if os.environ.get("CHITTY_DEBUG"):
+            raise
+        return fail(f"{type(error).__name__}: {error}; with CHITTY_DEBUG=1 it says where")
+    return result if isinstance(result, int) else DONE
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
+    try:
+        sys.exit(run())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,5 @@
+"""`python -m chitty.cli`: as `python -m chitty`."""
+
+from chitty.cli import main
+
+main()

@@ -1,0 +1,113 @@
+"""The stack as a whole: up, down."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chitty.cli.base import DONE, Session, caller, example, with_session
+from chitty.cli.ending import interruptible, reader_stays
+from chitty.cli.looking import print_lines
+from chitty.cli.outcome import judge
+from chitty.cli.values import Clients, Name
+
+if TYPE_CHECKING:
+    from chitty.stack.control import Stack
+
+
+@click.command(
+    short_help="Start the stack, or what is missing of it.",
+    epilog=example("chitty up --clients 3", "chitty up --clients bob,carol --human carol -f"),
+)
+@click.option("--clients", type=Clients(), help="How many participants, or their names.")
+@click.option("--human", "humans", type=Name(), multiple=True, help="One that only says what it is told.")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Of the server; 0 picks a free one.")
+@click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
+@click.option("--wait", type=click.FloatRange(min=0), help="Seconds until all have joined: 30, or more for many.")
+@click.option("--fresh", is_flag=True, help="Archive logs and database of an earlier run first.")
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and start nothing.")
+@with_session
+def up(
+    session: Session,
+    *,
+    clients: int | tuple[str, ...] | None,
+    humans: tuple[str, ...],
+    config: Path | None,
+    port: int | None,
+    follow: bool,
+    wait: float | None,
+    fresh: bool,
+    dry_run: bool,
+) -> int:
+    """Start the server and participants; on a running stack what is missing of them."""
+    from chitty.stack.up import Request
+
+    request = Request(clients, humans, config, port, fresh)
+    if dry_run:
+        return _dry_run(session, request)
+    if follow:
+        return _up_and_follow(session, request, wait)
+    try:
+        return _up(session, request, wait)
+    except KeyboardInterrupt:
+        session.notice("interrupted: what has been started goes on; `chitty down` stops it")
+        raise
+
+
+@click.command(short_help="Stop the stack; alias: stop.", epilog=example("chitty down", "chitty down --purge"))
+@click.option("--purge", is_flag=True, help="Remove its directory as well, logs and all.")
+@with_session
+def down(session: Session, *, purge: bool) -> int:
+    """Stop the participants, the server and supervisord. Alias: stop."""
+    return _down(session, session.stack(), purge=purge)
+
+
+def _up(session: Session, request: Any, wait: float | None) -> int:
+    from chitty.stack import progress, report
+    from chitty.stack.up import up as start
+
+    with progress.shown(wanted=not session.quiet) as watch:
+        outcome = start(session.stack(), request, caller(), wait, watch)
+    if outcome.members is not None and outcome.members.server.address:
+        session.notice(report.summary(outcome.members))
+    return judge(outcome)
+
+
+def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
+    """Start, follow, and stop when interrupted, by TERM or a hangup too: no stack is left behind."""
+    from chitty.stack import tail
+    from chitty.stack.layout import Layout
+
+    interruptible()
+    folder = Layout.of(session.directory).logs
+    follower = tail.Follower(folder, None, tail.Filter(), at_end=True)
+    stack = session.stack()
+    try:
+        code = _up(session, request, wait)
+        print_lines(session, stack, follower.follow(lambda: reader_stays() and stack.supervisor.answers()))
+    except KeyboardInterrupt:
+        session.notice("stopping")
+        _down(session, stack, purge=False)
+        raise
+    finally:
+        print_lines(session, stack, [follower.rest()])
+    return code
+
+
+def _dry_run(session: Session, request: Any) -> int:
+    from chitty.stack import up as sequence
+    from chitty.stack.layout import Layout, detour
+
+    told = sequence.effective(request)
+    directory = Layout.of(session.directory).directory
+    for file in sequence.files(sequence.wishes(request, told), told, caller(), detour(directory)):
+        click.echo(f"==> {directory / file.path}\n{file.text}")
+    return DONE
+
+
+def _down(session: Session, stack: "Stack", *, purge: bool) -> int:
+    from chitty.stack.down import down as stop
+
+    session.notice("stopped" if stop(stack, purge=purge) else f"no stack runs in {stack.layout.directory}")
+    return DONE

@@ -1,0 +1,197 @@
+"""A service that is stopped and started again over its database: it goes on where it was."""
+
+import asyncio
+import contextlib
+
+import grpc
+import pytest
+
+from chitty.core.errors import StorageFailed
+from chitty.wire import chitty_pb2 as pb
+from tests.server.test_resuming import retry_delay
+from tests.services import events, peers, serving
+from tests.waiting import eventually_async
+
+
+@pytest.fixture
+def durable(tmp_path):
+    """Make services, one after the other, over one database."""
+
+    def start(**changes: object):
+        return serving(sequencer="sqlite", database__path=str(tmp_path / "chitty.db"), **{"grace": 5.0, **changes})
+
+    return start
+
+
+def position(service) -> int:
+    return service._replica._sequencer._position
+
+
+async def rejoin(service, peer, name: str, after: int, number: int = 1):
+    """Go on with the membership of a session over a new connection to another service."""
+    channel = grpc.aio.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)])
+    peer.stub, old = type(peer.stub)(channel), peer.channel
+    peer.channel = channel
+    await old.close()
+    request = pb.JoinRequest(participant=name, number=number, lamport=1, epoch=service.epoch, after=after)
+    return peer.stub.Join(request, metadata=peer.metadata)
+
+
+async def test_it_goes_on_where_it_was_and_participants_resume(durable):
+    async with contextlib.AsyncExitStack() as stack:
+        async with durable() as first:
+            alice, bob = await stack.enter_async_context(peers(first, 2))
+            await events(alice.join("alice"), 1)
+            await events(bob.join("bob"), 1)
+            said = alice.message("before")
+            (receipt,) = await alice.publish(said)
+            epoch, time = first.epoch, first._replica.hub.time
+        async with durable() as second:
+            assert (second.epoch, second._replica.hub.time, second._replica.hub.sequence) == (epoch, time, 3)
+            stream = await rejoin(second, alice, "alice", after=2)
+            assert [event.text for event in await events(stream, 1)] == ["before"]
+            assert await alice.publish(said) == [receipt], "a repeat gets its first receipt"
+            (later,) = await alice.publish("after")
+            assert later.sequence == 4
+            assert later.lamport > time
+            assert [event.text for event in await events(await rejoin(second, bob, "bob", after=3), 1)] == ["after"]
+
+
+async def test_who_does_not_come_back_after_a_restart_is_lost(durable):
+    async with contextlib.AsyncExitStack() as stack:
+        async with durable() as first:
+            alice, bob = await stack.enter_async_context(peers(first, 2))
+            await events(alice.join("alice"), 1)
+            await events(bob.join("bob"), 1)
+        async with durable(grace=0.5) as second:
+            (left,) = await events(await rejoin(second, alice, "alice", after=2), 1)
+            assert (left.participant, left.kind, left.reason) == ("bob", pb.Event.LEFT, pb.Event.LOST)
+
+
+@pytest.mark.parametrize("every", [1, 7, 1_000_000])
+async def test_snapshots_change_nothing(durable, every):
+    seen: list[tuple[int, int, str]] = []
+    async with contextlib.AsyncExitStack() as stack:
+        async with durable(database__snapshot_every=every) as first:
+            (alice,) = await stack.enter_async_context(peers(first, 1))
+            stream = alice.join("alice")
+            heard = await events(stream, 1)
+            for number in range(30):
+                await alice.publish(f"message {number}")
+            heard += await events(stream, 30)
+            seen = [(event.sequence, event.lamport, event.text) for event in heard]
+        async with durable(database__snapshot_every=every) as second:
+            stream = await rejoin(second, alice, "alice", after=0)
+            assert [(event.sequence, event.lamport, event.text) for event in await events(stream, 31)] == seen
+
+
+async def test_events_that_left_the_window_are_read_from_the_log(durable):
+    async with durable(window__events=10, database__snapshot_every=20) as service, peers(service, 2) as (alice, bob):
+        await events(alice.join("alice"), 1)
+        stream = bob.join("bob")
+        for number in range(100):
+            await alice.publish(f"message {number}")
+        heard = await events(stream, 101)
+        stream.cancel()
+        for after in (2, 50, 97):
+            again = bob.join("bob", epoch=service.epoch, after=after)
+            assert await events(again, 102 - after) == heard[after - 1 :]
+
+
+async def test_what_is_not_kept_any_more_is_out_of_range(durable):
+    kept = {"window__events": 10, "database__snapshot_every": 10, "database__retention": {"events": 20, "days": 1}}
+    async with durable(**kept) as service, peers(service, 2) as (alice, bob):
+        await events(alice.join("alice"), 1)
+        await events(bob.join("bob"), 1)
+        for number in range(100):
+            await alice.publish(f"message {number}")
+        await eventually_async(lambda: service._replica._sequencer.oldest() > 50)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await bob.join("bob", epoch=service.epoch, after=10).read()
+        assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
+        assert "event 11 is not kept any more: the oldest one is" in caught.value.details()
+        oldest = service._replica._sequencer.oldest()
+        (first, *_) = (await bob.join("bob", epoch=service.epoch, after=oldest - 1).read()).events
+        assert first.sequence == oldest
+
+
+async def test_a_log_is_applied_with_the_limits_of_its_time(durable):
+    async with contextlib.AsyncExitStack() as stack:
+        async with durable(limits__participants=3) as first:
+            made = await stack.enter_async_context(peers(first, 3))
+            for number, peer in enumerate(made):
+                await events(peer.join(f"peer{number}"), 1)
+        async with durable(limits__participants=1) as second:
+            assert len(second._replica.hub.members) == 3
+            assert len(await events(await rejoin(second, made[0], "peer0", after=0), 3)) == 3
+            (stranger,) = await stack.enter_async_context(peers(second, 1))
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stranger.join("stranger").read()
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_second_service_on_the_same_database_is_refused(durable):
+    async with durable():
+        with pytest.raises(StorageFailed, match="in use by another server"):
+            async with durable():
+                pass
+
+
+async def test_while_the_log_takes_nothing_delivery_goes_on_and_then_service_returns(durable):
+    async with durable() as service, peers(service, 2) as (alice, bob):
+        stream = bob.join("bob")
+        await events(stream, 1)
+        await events(alice.join("alice"), 1)
+        connection = service._replica._sequencer._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages}")
+        said = 0
+        with pytest.raises(grpc.aio.AioRpcError) as caught:  # noqa: PT012 - which one fails is not known
+            while said < 100:
+                await alice.publish(*["x" * 100] * 20)
+                said += 1
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "its disk is full: make room" in caught.value.details()
+        assert retry_delay(caught.value) > 0
+        assert len(await events(stream, 1 + 20 * said)) > 0, "what was accepted is delivered"
+        present = await bob.stub.ListParticipants(pb.ListParticipantsRequest())
+        assert len(present.participants) == 2
+        connection.execute("PRAGMA max_page_count=1000000")
+        (receipt,) = await alice.publish("there is room again")
+        assert receipt.sequence == 2 + 20 * said + 1
+
+
+async def test_one_who_is_gone_while_the_log_takes_nothing_is_announced_once_it_does(durable):
+    async with durable(grace=0.0) as service, peers(service, 2) as (alice, bob):
+        stream = alice.join("alice")
+        await events(stream, 1)
+        watching = bob.join("bob")
+        await events(watching, 1)
+        sequencer = service._replica._sequencer
+        append, refused = sequencer.append, asyncio.Event()
+
+        async def refuse(commands):
+            refused.set()
+            raise StorageFailed("the test's disk is full")
+
+        sequencer.append = refuse
+        stream.cancel()
+        await asyncio.wait_for(refused.wait(), 5.0)
+        sequencer.append = append
+        (left,) = await events(watching, 1)
+        assert (left.participant, left.reason) == ("alice", pb.Event.LOST)
+
+
+async def test_what_can_only_be_refused_is_not_in_the_log(durable):
+    async with durable(limits__participants=1) as service, peers(service, 2) as (alice, stranger):
+        await events(alice.join("alice"), 1)
+        before = position(service)
+        for call in (
+            stranger.join("ALICE").read(),
+            stranger.join("bob").read(),
+            stranger.publish("?"),
+            stranger.leave(),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+        assert position(service) == before
