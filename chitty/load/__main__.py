@@ -24,7 +24,7 @@ from chitty.load.orders import Order, answer, orders, until
 from chitty.load.systems import SYSTEMS, System, Voice, in_parts
 from chitty.load.tally import Account
 
-_JOINS_AT_ONCE = 250
+_JOINS_AT_ONCE = 100
 _TOGETHER = 500  # messages of a request, where only their number matters
 _LOOK = 0.02  # seconds between two looks at whether all is quiet
 

@@ -6,6 +6,7 @@ client: a load generator must cost less than what it loads.
 
 import asyncio
 import contextlib
+import functools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
@@ -20,7 +21,8 @@ from chitty.wire import identity
 _CHITTY = "/chitty.v1.ChittyChat/"
 _NAIVE = f"/{naive.SERVICE}/"
 
-_AGAIN = 0.01  # seconds until a publish that gRPC refused is tried again
+_AGAIN = 0.01  # seconds until what gRPC refused is tried again
+_TRIES = 5
 
 # A connection of its own for each participant, as participants that are processes have one.
 _OPTIONS = (
@@ -82,11 +84,22 @@ class _OverGrpc:
     def _connect(self) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(self._address, options=_OPTIONS)
 
-    async def _listen(self, call: Any) -> None:
-        """Read what answers a Join, and count what follows from then on."""
-        pieces = aiter(call)
-        await anext(pieces)
-        self._following.add(asyncio.create_task(self._follow(pieces)))
+    async def _listen(self, join: Callable[[], Any]) -> None:
+        """Read what answers a Join, and count what follows from then on.
+
+        gRPC itself cancels a call that a busy server has not taken up for half a minute: it is tried again.
+        """
+        for left in reversed(range(_TRIES)):
+            pieces = aiter(join())
+            try:
+                await anext(pieces)
+            except grpc.aio.AioRpcError as error:
+                if not left:
+                    raise ConnectionError(f"Join: {error.code().name}: {error.details()}") from None
+                await asyncio.sleep(_AGAIN)
+            else:
+                self._following.add(asyncio.create_task(self._follow(pieces)))
+                return
 
     async def _follow(self, pieces: AsyncIterator[bytes]) -> None:
         with contextlib.suppress(grpc.aio.AioRpcError):  # the process ends, or what it loads
@@ -104,7 +117,7 @@ class Chitty(_OverGrpc):
         """Join; the epoch comes first."""
         request = pb.JoinRequest(participant=name, number=1, lamport=1).SerializeToString()
         join: Unserialised = self._connect().unary_stream(f"{_CHITTY}Join")
-        await self._listen(join(request, metadata=identity.credentials(session)))
+        await self._listen(functools.partial(join, request, metadata=identity.credentials(session)))
 
     async def speaker(self, name: str, session: str) -> Voice:
         """Open a Publish stream."""
@@ -169,7 +182,7 @@ class Naive(_OverGrpc):
         del session
         request = pb.JoinRequest(participant=name, lamport=1).SerializeToString()
         join: Unserialised = self._connect().unary_stream(f"{_NAIVE}Join")
-        await self._listen(join(request))
+        await self._listen(functools.partial(join, request))
 
     async def speaker(self, name: str, session: str) -> Voice:
         """Return one that calls Publish for each message."""

@@ -13,8 +13,8 @@ from html import escape
 from chitty.lab.bench.results import Figure
 from chitty.lab.bench.words import short
 
-WIDTH, HEIGHT = 760, 430
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 200, 74, 56
+WIDTH, HEIGHT = 800, 450
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 226, 96, 56
 _FONT = "system-ui, 'Noto Sans', 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif"
 _LIGHT = ("#0068b3", "#c24e00", "#00805c", "#a3477f", "#7a6a00", "#4b5563")
 _DARK = ("#5cb8f2", "#f09a4a", "#3ccfa0", "#e39ac4", "#d8c84a", "#b6bfcc")
@@ -134,7 +134,7 @@ def _axes(plot: Plot, xs: Sequence[float], across: _Scale, up: _Scale) -> Iterat
             last = x
     yield f'<path class="axis" d="M{left} {bottom}H{right}"/>'
     yield _text((left + right) / 2, HEIGHT - 14, plot.x, "quiet", "middle")
-    yield _text(left - 54, _TOP - 9, plot.y, "quiet")
+    yield _text(left - 54, _TOP - 14, plot.y, "quiet")
 
 
 def _line(at: int, line: Line, across: _Scale, up: _Scale) -> Iterator[str]:

@@ -17,10 +17,10 @@ def every(run: Run) -> dict[str, str]:
 def deliveries(run: Run) -> Plot:
     """Return deliveries a second over the number of participants."""
     lines = [
-        Line("Chitty-Chat, 256 outstanding", _fanout(run, "chitty", "protobuf", 256)),
+        Line("Chitty-Chat", _fanout(run, "chitty", "protobuf")),
         Line("naive", _fanout(run, "naive", "protobuf")),
         Line("NATS core, bytes only", _fanout(run, "nats", "bytes")),
-        Line("Chitty-Chat", _fanout(run, "chitty", "protobuf")),
+        Line("Chitty-Chat, 256 outstanding", _fanout(run, "chitty", "protobuf", 256)),
         Line("Chitty-Chat, bytes only", _fanout(run, "chitty", "bytes")),
     ]
     return Plot(
@@ -35,10 +35,10 @@ def deliveries(run: Run) -> Plot:
 def cost(run: Run) -> Plot:
     """Return the processor time of the server for a delivery over the number of participants."""
     lines = [
-        Line("Chitty-Chat, 256 outstanding", _fanout(run, "chitty", "protobuf", 256, "cpu_per_delivery")),
+        Line("Chitty-Chat", _fanout(run, "chitty", "protobuf", key="cpu_per_delivery")),
         Line("naive", _fanout(run, "naive", "protobuf", key="cpu_per_delivery")),
         Line("NATS core", _fanout(run, "nats", "bytes", key="cpu_per_delivery")),
-        Line("Chitty-Chat", _fanout(run, "chitty", "protobuf", key="cpu_per_delivery")),
+        Line("Chitty-Chat, 256 outstanding", _fanout(run, "chitty", "protobuf", 256, "cpu_per_delivery")),
     ]
     return Plot(
         "What a delivery costs the server",
