@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from chitty.core.errors import Refusal
+from chitty.core.errors import Refusal, Unavailable
 from chitty.core.event import Event, Message, Receipt
 from chitty.settings import Keepalive
 from chitty.wire import chitty_pb2 as pb
@@ -16,6 +16,8 @@ from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 
 if TYPE_CHECKING:
     from chitty.wire.chitty_pb2_grpc import ChittyChatAsyncStub  # the stubs' name for what ChittyChatStub makes
+
+C = TypeVar("C", bound=grpc.aio.Call)
 
 CALL_SECONDS = 10.0
 """Deadline of a call that has one answer."""
@@ -27,11 +29,16 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn a call's bad status into a Refusal."""
+    """Turn a call's bad status into a Refusal, and so the end that a closed connection makes of it."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
         raise _refusal(error) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Unavailable("the connection was closed") from None  # gRPC cancels whoever waits for a call of it
 
 
 class Publishing:
@@ -39,6 +46,9 @@ class Publishing:
 
     def __init__(self, call: "grpc.aio.StreamStreamCall[pb.PublishRequest, pb.PublishResponse]") -> None:
         self._call = call
+        self._ended = asyncio.Event()
+        call.add_done_callback(lambda _: self._ended.set())
+        self._begun = False
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Send one request and return its receipts.
@@ -48,12 +58,28 @@ class Publishing:
         """
         response = None
         with _refusals(), contextlib.suppress(asyncio.InvalidStateError):  # raised by a write after the end
-            await self._call.write(convert.publish_request(messages))
+            await self._write(convert.publish_request(messages))
             response = await self._call.read()
         if not isinstance(response, pb.PublishResponse):
             code, text = await self._call.code(), await self._call.details()
             raise status.refusal(code, text, await self._call.trailing_metadata())
         return [convert.from_wire(receipt) for receipt in response.receipts]
+
+    async def _write(self, request: pb.PublishRequest) -> None:
+        """Write a request. The first one would wait for ever if the connection broke before the call was on it."""
+        if self._begun:
+            await self._call.write(request)
+            return
+        self._begun = True
+        writing = asyncio.create_task(self._call.write(request))
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait({writing, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if writing.done():
+                writing.result()
+        finally:
+            writing.cancel()
+            ended.cancel()
 
     def cancel(self) -> None:
         """End the call."""
@@ -68,6 +94,7 @@ class Transport:
         self._channel = grpc.aio.insecure_channel(address, options=_arguments(keepalive))
         self._stub: ChittyChatAsyncStub = ChittyChatStub(self._channel)
         self._credentials = identity.credentials(session)
+        self._calls: set[grpc.aio.Call] = set()
 
     async def join(
         self, name: str, number: int, stamped: int, epoch: str, after: int
@@ -84,26 +111,36 @@ class Transport:
 
     def publishing(self) -> Publishing:
         """Open a Publish call."""
-        return Publishing(self._stub.Publish(metadata=self._credentials))
+        return Publishing(self._own(self._stub.Publish(metadata=self._credentials)))
 
     async def leave(self, number: int, stamped: int) -> Receipt:
         """Ask to leave."""
         request = pb.LeaveRequest(number=number, lamport=stamped)
         with _refusals():
-            response = await self._stub.Leave(request, metadata=self._credentials, timeout=CALL_SECONDS)
+            response = await self._own(self._stub.Leave(request, metadata=self._credentials, timeout=CALL_SECONDS))
         return convert.from_wire(response.receipt)
 
     async def participants(self) -> list[str]:
         """Ask who is here; names in order of joining."""
         with _refusals():
-            response = await self._stub.ListParticipants(
-                pb.ListParticipantsRequest(), metadata=self._credentials, timeout=CALL_SECONDS
+            response = await self._own(
+                self._stub.ListParticipants(
+                    pb.ListParticipantsRequest(), metadata=self._credentials, timeout=CALL_SECONDS
+                )
             )
         return [participant.name for participant in response.participants]
 
     async def close(self) -> None:
         """Close the connection; calls under way end."""
+        for call in list(self._calls):
+            call.cancel()  # the channel finds only some of them, and the others would wait for ever
         await self._channel.close()
+
+    def _own(self, call: C) -> C:
+        """Remember a call until it ends."""
+        self._calls.add(call)
+        call.add_done_callback(lambda _: self._calls.discard(call))
+        return call
 
 
 def _arguments(keepalive: Keepalive | None) -> list[tuple[str, int]]:
