@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["ChittyError", "Event", "Kind", "Reason", "Receipt", "Refusal", "Session", "join"]
+__all__ = ["ChittyError", "Credentials", "Event", "Kind", "Reason", "Receipt", "Refusal", "Session", "join"]
 
 if TYPE_CHECKING:
+    from chitty.client.credentials import Credentials
     from chitty.client.session import Session, join
     from chitty.core.errors import ChittyError, Refusal
     from chitty.core.event import Event, Kind, Reason, Receipt
 
 _HOMES = {
+    "chitty.client.credentials": ("Credentials",),
     "chitty.client.session": ("Session", "join"),
     "chitty.core.errors": ("ChittyError", "Refusal"),
     "chitty.core.event": ("Event", "Kind", "Reason", "Receipt"),

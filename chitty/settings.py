@@ -89,11 +89,32 @@ class Keepalive(_Section, frozen=True):
     timeout: Seconds
 
 
+class Tls(_Section, frozen=True):
+    """The certificates of the service: paths of PEM files, empty for none.
+
+    Attributes:
+        client_ca: of the authority whose certificates participants have to show (mutual TLS).
+    """
+
+    cert: str
+    key: str
+    client_ca: str
+
+    def __post_init__(self) -> None:
+        if bool(self.cert) is not bool(self.key):
+            raise ValueError("cert and key belong together: give both, or neither")
+        if self.client_ca and not self.cert:
+            raise ValueError("client_ca needs cert and key: participants are asked for theirs under TLS only")
+
+
 class Server(_Section, frozen=True):
     """The service."""
 
     host: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
     port: Port
+    insecure: bool
+    secret_file: str
+    tls: Tls
     sequencer: Literal["sqlite", "memory"]
     database: Database
     grace: Annotated[float, msgspec.Meta(ge=0, le=86_400)]
@@ -122,11 +143,24 @@ class Bot(_Section, frozen=True):
             raise ValueError(f"run: {self.run!r} is not of the form package.module:function")
 
 
+class ClientTls(_Section, frozen=True):
+    """What participants have when the service has TLS.
+
+    Attributes:
+        ca: PEM file of the authority that they trust; empty for that of `certs`, or else the system's.
+        certs: directory of their certificates, as `chitty certs` makes it; empty for none.
+    """
+
+    ca: str
+    certs: str
+
+
 class Clients(_Section, frozen=True):
-    """Who takes part when nobody says."""
+    """Who takes part when nobody says, and what they show and trust."""
 
     count: Size
     roster: list[str]
+    tls: ClientTls
 
     def __post_init__(self) -> None:
         for name in self.roster:
@@ -152,6 +186,25 @@ class Settings(_Section, frozen=True):
     logs: Logs
 
 
+class Trust(_Section, frozen=True):
+    """How a participant's process trusts the service and is trusted: paths, and nothing that is itself secret.
+
+    Attributes:
+        tls: whether the service is called by TLS.
+        ca: PEM file of the authority that it must be certified by; empty for the system's.
+        cert: the participant's own certificate, and `key` its private key; empty for none.
+        secret_file: file with the join secret; empty for what the environment says.
+        insecure: whether the secret may travel without TLS beyond this machine.
+    """
+
+    tls: bool = False
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    secret_file: str = ""
+    insecure: bool = False
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """What clients/NAME.json tells a participant's process: everything that must not stand in an ini file.
 
@@ -161,6 +214,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
         run: `package.module:function` of a bot.
         path: folders in which a user's own bot is looked for.
         server: `host:port`, or empty for what ready/server says.
+        trust: how it and the service make sure of each other.
     """
 
     name: str
@@ -170,6 +224,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     keepalive: Keepalive
     path: list[str] = []
     server: str = ""
+    trust: Trust = Trust()
 
 
 def load(text: str, source: str, base: str = "") -> Settings:
@@ -190,6 +245,27 @@ def read(path: Path, base: Path | None = None) -> Settings:
         SettingsError: a file cannot be read, or as `load` does.
     """
     return load(text_of(path), str(path), text_of(base) if base else "")
+
+
+def located(told: Settings, folder: Path) -> Settings:
+    """Return settings whose paths are absolute: relative ones are of `folder`, and `~` is the home directory.
+
+    Raises:
+        SettingsError: a path is of the home directory of somebody who has none.
+    """
+    replace = msgspec.structs.replace
+
+    def absolute(path: str) -> str:
+        try:
+            return str((folder / Path(path).expanduser()).absolute()) if path else ""
+        except RuntimeError:
+            raise SettingsError(f"{path!r} begins with the home directory of nobody here: write it out") from None
+
+    server, tls, own = told.server, told.server.tls, told.clients.tls
+    tls = Tls(cert=absolute(tls.cert), key=absolute(tls.key), client_ca=absolute(tls.client_ca))
+    server = replace(server, secret_file=absolute(server.secret_file), tls=tls)
+    own = ClientTls(ca=absolute(own.ca), certs=absolute(own.certs))
+    return replace(told, server=server, clients=replace(told.clients, tls=own))
 
 
 def text_of(path: Path) -> str:

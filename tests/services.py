@@ -33,8 +33,8 @@ def options(**changes: object) -> Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(**changes: object) -> AsyncIterator[Service]:
-    service = Service(options(**changes))
+async def serving(secret: str = "", **changes: object) -> AsyncIterator[Service]:
+    service = Service(options(**changes), secret=secret)
     await service.start()
     try:
         yield service
@@ -45,8 +45,12 @@ async def serving(**changes: object) -> AsyncIterator[Service]:
 class Peer:
     """A foreign client: numbers, timestamps and calls by hand. It ticks, but never merges."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        arguments = [("grpc.use_local_subchannel_pool", 1)]
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(address, options=arguments)
+        else:
+            self.channel = grpc.aio.secure_channel(address, credentials, options=arguments)
         self.stub = ChittyChatStub(self.channel)
         self.session = identity.new_session()
         self.incarnation = identity.incarnation_of(self.session)

@@ -206,6 +206,30 @@ def test_any_text_is_settings_or_a_settings_error(text: str) -> None:
     assert settings.load(settings.dump(told), "again") == told
 
 
+# Paths.
+
+
+def test_paths_are_of_the_folder_of_their_file(monkeypatch) -> None:
+    monkeypatch.setenv("HOME", "/home/zoe")
+    told = over_default(
+        "server: {secret_file: ~/secret, tls: {cert: certs/a.crt, key: /etc/a.key}}\nclients: {tls: {certs: ../certs}}"
+    )
+    found = settings.located(told, Path("/etc/chitty"))
+    assert found.server.secret_file == "/home/zoe/secret"
+    assert (found.server.tls.cert, found.server.tls.key) == ("/etc/chitty/certs/a.crt", "/etc/a.key")
+    assert found.server.tls.client_ca == "", "nothing stays nothing"
+    assert found.clients.tls.certs == "/etc/chitty/../certs"
+    assert settings.located(found, Path("/elsewhere")) == found
+    with pytest.raises(SettingsError, match="begins with the home directory of nobody here"):
+        settings.located(over_default("server: {secret_file: ~nobody-at-all/secret}"), Path("/etc"))
+
+
+@pytest.mark.parametrize("tls", ["{cert: a}", "{key: a}", "{client_ca: a}"])
+def test_certificates_that_do_not_go_together_are_told(tls) -> None:
+    with pytest.raises(SettingsError, match=r"my\.yaml, setting server\.tls: "):
+        over_default(f"server: {{tls: {tls}}}")
+
+
 # How settings reach a process.
 
 hosts = st.sampled_from(["127.0.0.1", "::1", "0.0.0.0", "localhost"])

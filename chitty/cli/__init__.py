@@ -23,6 +23,7 @@ from chitty.cli.base import (
     cli,
     fail,
 )
+from chitty.cli.certs import certs
 from chitty.cli.evidence import check, diagram, report
 from chitty.cli.faults import kill, pause, restart, unpause
 from chitty.cli.lab import demo, run_scenario
@@ -56,7 +57,7 @@ _VERBS: tuple[click.Command, ...] = (
     *(kill, pause, unpause, restart),
     *(logs, status),
     *(diagram, check, report),
-    *(config, doctor),
+    *(config, certs, doctor),
     down,
     *(run_scenario, demo, bench),
     completion,

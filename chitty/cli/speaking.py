@@ -1,12 +1,20 @@
 """What a participant says, and what it hears: say, attach, chat."""
 
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from chitty.cli.base import DONE, Session, example, fail, with_session
+from chitty.cli.base import DONE, FOLDER, Session, example, fail, with_session
 from chitty.cli.values import Name
+
+if TYPE_CHECKING:
+    from chitty.settings import Trust
+    from chitty.stack.control import Stack
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(
@@ -48,16 +56,71 @@ def attach(session: Session, name: str) -> int:
     return DONE
 
 
-@click.command(epilog=example("chitty chat zoe", "chitty chat zoe --server 127.0.0.1:5051 --log /tmp/zoe.log"))
+@click.command(
+    epilog=example(
+        "chitty chat zoe",
+        "chitty chat zoe --server 127.0.0.1:5051 --log /tmp/zoe.log",
+        "chitty chat zoe --server chat.example:5051 --certs certs",
+    )
+)
 @click.argument("name", type=Name())
 @click.option("--server", metavar="HOST:PORT", help="Where to join; otherwise the running stack's server.")
-@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Its log; otherwise NAME.log here.")
+@click.option("--log", type=_FILE, help="Its log; otherwise NAME.log here.")
+@click.option("--tls", is_flag=True, help="Call by TLS; any of the next four says so too.")
+@click.option("--ca", metavar="FILE", type=_FILE, help="Authority of the service, as PEM; otherwise the system's.")
+@click.option("--cert", metavar="FILE", type=_FILE, help="Own certificate, as PEM, for mutual TLS.")
+@click.option("--key", metavar="FILE", type=_FILE, help="Its private key, as PEM.")
+@click.option("--certs", metavar="DIR", type=FOLDER, help="All three, in a directory made by `chitty certs`.")
+@click.option(
+    "--server-name", metavar="HOST", default="", help="What the service's certificate is for, if not --server."
+)
+@click.option("--secret-file", metavar="FILE", type=_FILE, help="The service's secret; otherwise CHITTY_SECRET.")
+@click.option("--insecure", is_flag=True, help="Let the secret travel without TLS.")
 @with_session
-def chat(session: Session, name: str, server: str | None, log: Path | None) -> int:
-    """Join from this terminal, without supervision."""
+def chat(session: Session, /, *, name: str, server: str | None, log: Path | None, server_name: str, **said: Any) -> int:
+    """Join from this terminal, without supervision.
+
+    On the running stack it trusts and shows what the stack's settings say; options say otherwise.
+    """
+    from dataclasses import replace
+
     from chitty.stack import report
 
-    address = server or report.address(session.stack().members())
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its words would stand between the lines of the chat
+    stack = session.stack() if server is None else None
+    address = report.address(stack.members()) if stack is not None else str(server)
+    trust = _trust(stack, name, said)
     from chitty.client import chat as talking
+    from chitty.client import credentials
 
-    return talking.run(name, address, log or Path(f"{name}.log"))
+    shown = replace(credentials.of(trust), server_name=server_name)
+    return talking.run(name, address, log or Path(f"{name}.log"), shown)
+
+
+def _trust(stack: "Stack | None", name: str, said: dict[str, Any]) -> "Trust":
+    """Return what the options say, over what the settings of a stack do."""
+    import msgspec
+
+    from chitty.certs import Folder
+    from chitty.settings import Trust
+    from chitty.stack import membership, plan
+    from chitty.stack import trust as asked
+
+    changed: dict[str, Any] = {"tls": True} if said["tls"] else {}
+    if said["certs"]:
+        folder = Folder(said["certs"])
+        own = folder.client(name)
+        changed |= {"tls": True, "ca": str(folder.authority.cert)}
+        if own.exist():
+            changed |= {"cert": str(own.cert), "key": str(own.key)}
+    for option in ("ca", "cert", "key", "secret_file"):
+        if said[option]:
+            changed[option] = str(said[option])
+    if said["insecure"]:
+        changed["insecure"] = True
+    if stack is None:
+        return Trust(**changed)
+    settings = membership.kept(stack)
+    if "cert" not in changed:
+        asked.check(settings, [name])
+    return msgspec.structs.replace(plan.trust(name, settings), **changed)

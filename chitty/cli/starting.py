@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
 @click.option("--wait", type=click.FloatRange(min=0), help="Seconds until all have joined: 30, or more for many.")
 @click.option("--fresh", is_flag=True, help="Archive logs and database of an earlier run first.")
+@click.option("--insecure", is_flag=True, help="Listen beyond the loopback whatever guards the way in.")
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and start nothing.")
 @with_session
 def up(
@@ -38,12 +39,13 @@ def up(
     follow: bool,
     wait: float | None,
     fresh: bool,
+    insecure: bool,
     dry_run: bool,
 ) -> int:
     """Start the server and participants; on a running stack what is missing of them."""
     from chitty.stack.up import Request
 
-    request = Request(clients, humans, config, port, fresh)
+    request = Request(clients, humans, config, port, fresh, insecure)
     if dry_run:
         return _dry_run(session, request)
     if follow:

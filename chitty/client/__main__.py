@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from chitty import process, settings
-from chitty.client import bot, stdin
+from chitty.client import bot, credentials, stdin
 from chitty.client.session import Session, join
 from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, Refusal, SettingsError
@@ -46,7 +46,7 @@ class Client:
 
         Raises:
             Refusal: the service refused the participant for good.
-            SettingsError: its bot is none.
+            SettingsError: its bot is none, or a certificate, key or secret is not usable.
             Crashed: its bot raised an exception.
         """
         act = bot.load(self._program.run) if self._program.kind == "bot" else None
@@ -56,6 +56,7 @@ class Client:
             events=act is not None,
             keepalive=self._program.keepalive,
             on_membership=self._on_membership,
+            credentials=credentials.of(self._program.trust),
         )
         self._session = session
         async with session as me:

@@ -5,8 +5,10 @@ Lines that begin with `/` are commands here, and here only; everything else is s
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from prompt_toolkit import ANSI, PromptSession, print_formatted_text
@@ -17,6 +19,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from chitty import journal, process
 from chitty.client import stdin
+from chitty.client.credentials import Credentials
 from chitty.client.session import Session, join
 from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, InvalidArgument, SettingsError
@@ -30,14 +33,14 @@ _LEAVE_AT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _QUIET, _BOLD, _RED = "2", "1", "31"
 
 
-def run(name: str, address: str, log: Path) -> int:
+def run(name: str, address: str, log: Path, credentials: Credentials | None = None) -> int:
     """Join as `name` from this terminal until the person leaves; return the process's exit code.
 
     Without a terminal, standard input is said line by line, and its end leaves.
 
     Raises:
         Refusal: the service refused the participant for good.
-        SettingsError: the log cannot be written.
+        SettingsError: the log cannot be written, or a file of the credentials is not usable.
     """
     try:
         stream = log.open("a", encoding="utf-8", errors="backslashreplace", newline="\n")
@@ -45,16 +48,17 @@ def run(name: str, address: str, log: Path) -> int:
         raise SettingsError(f"cannot write the log {log}: {error.strerror}; choose another with --log") from None
     with stream:
         process.log_to(stream, name)
-        asyncio.run(until_stopped(Chat(name, address).run(), *_LEAVE_AT))
+        asyncio.run(until_stopped(Chat(name, address, credentials).run(), *_LEAVE_AT))
     return 0
 
 
 class Chat:
     """One person's chat: what is typed goes out, what is delivered is shown in the total order."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str, credentials: Credentials | None = None) -> None:
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
-        self._session = join(name, address, on_membership=self._on_membership)
+        self._session = join(name, address, on_membership=self._on_membership, credentials=credentials)
+        logging.getLogger(f"chitty.{self._session.name}").addHandler(_Complaints(self._complain))
         self._was_joined = False
         self._leaving = False
         self._lines: asyncio.Queue[str] = asyncio.Queue()
@@ -160,6 +164,11 @@ class Chat:
             self._notice("the connection is gone: trying again")
         self._was_joined = joined or self._was_joined
 
+    def _complain(self, text: str) -> None:
+        """Show why it takes so long to join; later the toolbar tells that the connection is gone."""
+        if not self._was_joined and not self._leaving:
+            self._notice(journal.escape(text))
+
     def _notice(self, text: str) -> None:
         self._show(self._paint(f"-- {text}", _QUIET))
 
@@ -172,6 +181,18 @@ class Chat:
         else:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
+
+
+class _Complaints(logging.Handler):
+    """Hands what the session complains of to somebody who shows it."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a complaint."""
+        self._show(record.getMessage())
 
 
 class _Sayable(Validator):

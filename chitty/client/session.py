@@ -19,6 +19,7 @@ from typing import Self
 
 from chitty import __version__
 from chitty.client.backoff import Backoff
+from chitty.client.credentials import Credentials, load
 from chitty.client.outbox import Outbox
 from chitty.client.transport import Publishing, Transport
 from chitty.core import steps
@@ -35,6 +36,7 @@ from chitty.core.errors import (
     Unacknowledged,
     Unavailable,
     UnknownSession,
+    Untrusted,
 )
 from chitty.core.event import Event, Receipt
 from chitty.core.names import normalise
@@ -52,6 +54,9 @@ LEAVE_SECONDS = 4.0
 RESUME_SECONDS = 2.0
 """How long of that one who leaves waits for a connection that just broke: who has one can say goodbye."""
 
+_PATIENCE = 10.0
+"""Seconds: who is to wait longer than that before it asks again is told so, as one that is refused."""
+
 _FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
 
 Locate = Callable[[], str | None]
@@ -64,6 +69,7 @@ def join(
     events: bool = True,
     keepalive: Keepalive | None = None,
     on_membership: Callable[[bool], None] | None = None,
+    credentials: Credentials | None = None,
 ) -> "Session":
     """Return a session that joins when it is entered, as `async with chitty.join(...) as alice`.
 
@@ -73,11 +79,20 @@ def join(
         events: False drops events once they are logged, for one that only publishes.
         keepalive: when to ask a silent service whether it still lives; never, unless given.
         on_membership: called with whether the session belongs, each time that changes.
+        credentials: what it trusts and shows, for a service with TLS or a secret.
 
     Raises:
         InvalidArgument: the name may not be a participant's.
+        SettingsError: a file that the credentials name is not usable.
     """
-    return Session(normalise(name), address, events=events, keepalive=keepalive, on_membership=on_membership)
+    return Session(
+        normalise(name),
+        address,
+        events=events,
+        keepalive=keepalive,
+        on_membership=on_membership,
+        credentials=credentials or Credentials(),
+    )
 
 
 class Session:
@@ -99,6 +114,7 @@ class Session:
         events: bool,
         keepalive: Keepalive | None,
         on_membership: Callable[[bool], None] | None,
+        credentials: Credentials,
     ) -> None:
         self.name = name
         self._secret = identity.new_session()
@@ -108,6 +124,7 @@ class Session:
         self._outbox = Outbox(self._participant, self._journal)
         self._locate: Locate = address if callable(address) else lambda: address
         self._keepalive = keepalive
+        self._loaded = load(credentials)
         self._on_membership = on_membership
         self._wants_events = events
         self._transport: Transport | None = None
@@ -230,7 +247,7 @@ class Session:
 
     async def abandon(self) -> None:
         """Break the connection without a word, as a crash would: the others are told that it was lost."""
-        self._leaving = True
+        self._asked_to_leave = self._leaving = True
         await self._stop()
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -307,14 +324,21 @@ class Session:
             self._logger.info("the membership has ended, joining anew: %s", refusal)
             self._joining = who.join()
             self._journal.write([self._joining])
-        elif isinstance(refusal, _FINAL) and refusal.retry_after is None:
+        elif self._is_final(refusal):
             self._failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
         elif not self._complained:
             self._complained = True
-            self._logger.warning("cannot reach the service, trying until it answers: %s", refusal)
+            problem = "cannot reach the service" if isinstance(refusal, Unavailable) else "cannot join yet"
+            self._logger.warning("%s, trying until it answers: %s", problem, refusal)
         return True
+
+    def _is_final(self, refusal: Refusal) -> bool:
+        """Tell whether a refusal ends the session. One that trusted the service once waits until it can again."""
+        if isinstance(refusal, Untrusted):
+            return not self._participant.last
+        return isinstance(refusal, _FINAL) and not 0 < (refusal.retry_after or 0) <= _PATIENCE
 
     async def _speak(self) -> None:
         """Publish what is said, in order: what gathers while a request is under way travels in the next one."""
@@ -345,7 +369,7 @@ class Session:
             try:
                 receipt = await self._connected().leave(number, step.lamport)
             except Refusal as refusal:
-                if isinstance(refusal, _FINAL):
+                if self._is_final(refusal):
                     self._journal.write(self._participant.refuse(number, refusal))
                     return
                 await backoff.wait(refusal.retry_after)
@@ -362,7 +386,7 @@ class Session:
             if waited > 1.0 and not self._complained:
                 self._complained = True
                 self._logger.warning("waiting for the service: nobody knows its address yet")
-        self._transport = Transport(address, self._secret, self._keepalive)
+        self._transport = Transport(address, self._secret, self._keepalive, self._loaded)
         return self._transport
 
     def _connected(self) -> Transport:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
+from chitty.client.credentials import Loaded
+from chitty.client.distrust import distrust, hint
 from chitty.core.errors import Refusal, Unavailable
 from chitty.core.event import Event, Message, Receipt
 from chitty.settings import Keepalive
 from chitty.wire import chitty_pb2 as pb
-from chitty.wire import convert, identity, status
+from chitty.wire import convert, identity, secret, status
+from chitty.wire.address import reachable
 from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ CALL_SECONDS = 10.0
 
 
 def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
-    return status.refusal(error.code(), error.details(), error.trailing_metadata())
+    refusal = status.refusal(error.code(), error.details(), error.trailing_metadata())
+    return (distrust(str(refusal)) if isinstance(refusal, Unavailable) else None) or refusal
 
 
 @contextlib.contextmanager
@@ -87,13 +91,20 @@ class Publishing:
 
 
 class Transport:
-    """A connection of one session to one address. Every method raises Refusal when its call is refused."""
+    """A connection of one session to one address. Every method raises Refusal when its call is refused.
 
-    def __init__(self, address: str, session: str, keepalive: Keepalive | None) -> None:
+    Raises:
+        Untrusted: the join secret would be readable on the way.
+    """
+
+    def __init__(self, address: str, session: str, keepalive: Keepalive | None, loaded: Loaded) -> None:
+        loaded.check(address)
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=_arguments(keepalive))
+        self._loaded = loaded
+        self._channel = _channel(reachable(address), _arguments(keepalive), loaded)
         self._stub: ChittyChatAsyncStub = ChittyChatStub(self._channel)
         self._credentials = identity.credentials(session)
+        self._entry = (*self._credentials, *secret.metadata(loaded.secret))
         self._calls: set[grpc.aio.Call] = set()
 
     async def join(
@@ -101,11 +112,14 @@ class Transport:
     ) -> AsyncIterator[tuple[str, list[Event]]]:
         """Join or resume; yield for each response its epoch, empty but in the first one, and its events."""
         request = pb.JoinRequest(participant=name, number=number, lamport=stamped, epoch=epoch, after=after)
-        call = self._stub.Join(request, metadata=self._credentials)
+        call = self._stub.Join(request, metadata=self._entry)
         try:
             with _refusals():
                 async for response in call:
                     yield response.epoch, convert.events(response)
+        except Unavailable as refusal:
+            reason = hint(str(refusal), self._loaded)
+            raise Unavailable(f"{refusal}{reason}", retry_after=refusal.retry_after) from None
         finally:
             call.cancel()
 
@@ -124,9 +138,7 @@ class Transport:
         """Ask who is here; names in order of joining."""
         with _refusals():
             response = await self._own(
-                self._stub.ListParticipants(
-                    pb.ListParticipantsRequest(), metadata=self._credentials, timeout=CALL_SECONDS
-                )
+                self._stub.ListParticipants(pb.ListParticipantsRequest(), metadata=self._entry, timeout=CALL_SECONDS)
             )
         return [participant.name for participant in response.participants]
 
@@ -141,6 +153,15 @@ class Transport:
         self._calls.add(call)
         call.add_done_callback(lambda _: self._calls.discard(call))
         return call
+
+
+def _channel(target: str, arguments: list[tuple[str, int]], loaded: Loaded) -> grpc.aio.Channel:
+    if not loaded.tls:
+        return grpc.aio.insecure_channel(target, options=arguments)
+    key, cert = (loaded.pair.key, loaded.pair.cert) if loaded.pair else (None, None)
+    named = [("grpc.ssl_target_name_override", loaded.server_name)] if loaded.server_name else []
+    credentials = grpc.ssl_channel_credentials(loaded.authority, key, cert)
+    return grpc.aio.secure_channel(target, credentials, options=[*arguments, *named])
 
 
 def _arguments(keepalive: Keepalive | None) -> list[tuple[str, int]]:

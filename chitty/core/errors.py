@@ -6,6 +6,8 @@ ChittyError
         NameTaken               ALREADY_EXISTS
         AlreadyJoined           ALREADY_EXISTS
         UnknownSession          UNAUTHENTICATED
+        WrongSecret             UNAUTHENTICATED: the join secret is missing or another one
+        Untrusted               UNAUTHENTICATED: the participant does not trust the service; nobody was asked
         NotPermitted            PERMISSION_DENIED
         LimitExceeded           RESOURCE_EXHAUSTED
         CursorTooOld            OUT_OF_RANGE
@@ -74,6 +76,18 @@ class AlreadyJoined(Refusal):
 
 class UnknownSession(Refusal):
     """The call carries no session, or one that is not a participant's."""
+
+    status = "UNAUTHENTICATED"
+
+
+class WrongSecret(Refusal):
+    """The service asks for a secret, and the call carries none or another one."""
+
+    status = "UNAUTHENTICATED"
+
+
+class Untrusted(Refusal):
+    """The participant refuses the service: it is not who it should be, or would read a secret on the way."""
 
     status = "UNAUTHENTICATED"
 

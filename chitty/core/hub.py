@@ -101,6 +101,10 @@ class State:
     departed: tuple[str, ...]
 
 
+FULL = 30.0
+"""Seconds after which one for whom there was no place is to ask again."""
+
+
 class Hub:
     """Decides everything that depends on order: names, membership, repeats, sequence, time."""
 
@@ -180,7 +184,7 @@ class Hub:
             raise NameTaken(f"name {name!r} is taken by a participant: choose another one", field="participant")
         if len(self._members) >= self._limits.participants:
             raise LimitExceeded(
-                f"there are {len(self._members)} participants, which is the limit: try again later", retry_after=1.0
+                f"there are {len(self._members)} participants, which is the limit: try again later", retry_after=FULL
             )
 
     def apply(self, command: Command) -> Outcome:

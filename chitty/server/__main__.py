@@ -1,7 +1,8 @@
-"""The service as a process: `python -m chitty.server [SETTINGS.json]`.
+"""The service as a process: `python -m chitty.server [--insecure] [SETTINGS.json]`.
 
-Without settings it runs with those of conf/chitty.yaml. In a stack's directory it says in ready/server
-where it listens; SIGTERM drains it.
+Without settings it runs with those of conf/chitty.yaml. `--insecure` listens beyond the loopback whatever guards
+the way in, as the setting of that name does. The join secret is in CHITTY_SECRET, or the settings name its file.
+In a stack's directory it says in ready/server where it listens; SIGTERM drains it.
 """
 
 import asyncio
@@ -13,11 +14,14 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
+
 from chitty import process, resources, settings
 from chitty.core.errors import ChittyError, SettingsError
 from chitty.journal import HUB
 from chitty.server.service import Service
 from chitty.settings import Server
+from chitty.wire import secret
 
 READY = Path("ready/server")
 
@@ -33,7 +37,8 @@ async def serve(options: Server) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        CannotListen: the address cannot be bound.
+        CannotListen: the address cannot be bound, or it would let strangers in.
+        SettingsError: a certificate, key or secret is not usable.
         StorageFailed: the database cannot be used.
     """
     stopping: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -48,7 +53,7 @@ async def serve(options: Server) -> None:
     def publish(trouble: str = "", health: str = "SERVING") -> None:
         _publish_ready(address=service.address, epoch=service.epoch, health=health, trouble=trouble)
 
-    service = Service(options, publish)
+    service = Service(options, publish, secret.read(options.secret_file))
     await service.start()
     publish()
     service.applying.add_done_callback(lambda _: stop("the ordered log broke"))
@@ -58,6 +63,9 @@ async def serve(options: Server) -> None:
 
 
 def _settings(arguments: list[str]) -> Server:
+    if "--insecure" in arguments:
+        rest = [argument for argument in arguments if argument != "--insecure"]
+        return msgspec.structs.replace(_settings(rest), insecure=True)
     if not arguments:
         return settings.read(resources.path("conf/chitty.yaml")).server
     path = Path(arguments[0])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from chitty.core.errors import LimitExceeded
+from chitty.core.hub import FULL
 
 
 class Rates:
@@ -68,7 +69,7 @@ class Addresses:
         if self._count[address] >= self._limit:
             raise LimitExceeded(
                 f"{self._limit} participants are connected from {address}, which is the limit: try again later",
-                retry_after=1.0,
+                retry_after=FULL,
             )
         self._count[address] += 1
         try:

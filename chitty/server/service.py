@@ -14,14 +14,16 @@ from grpc_reflection.v1alpha import reflection
 
 from chitty import process
 from chitty.core import steps
-from chitty.core.errors import CannotListen
 from chitty.core.event import Limits
+from chitty.core.hub import Member
 from chitty.journal import HUB
 from chitty.sequencer import Sequencer
 from chitty.sequencer.memory import MemorySequencer
 from chitty.sequencer.sqlite import SqliteSequencer
+from chitty.server.admission import Admission
 from chitty.server.fanout import Fanout
 from chitty.server.history import History
+from chitty.server.listening import listen
 from chitty.server.replica import Replica
 from chitty.server.servicer import SERVICE, Servicer
 from chitty.settings import Server
@@ -38,13 +40,15 @@ class Service:
 
     Args:
         troubled: called when the ordered log cannot be written, with why, and with nothing once it can again.
+        secret: what whoever joins must know, empty for nothing.
 
     Raises:
         StorageFailed: the database cannot be used.
     """
 
-    def __init__(self, options: Server, troubled: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, options: Server, troubled: Callable[[str], None] = lambda _: None, secret: str = "") -> None:
         self._options = options
+        self._secret = secret
         self._on_trouble = troubled
         sequencer = _sequencer(options)
         self._journal = process.Journal(HUB, sequencer.epoch)
@@ -57,7 +61,8 @@ class Service:
             options.grace,
             troubled=self._note_trouble,
         )
-        self._servicer = Servicer(self._replica, self._fanout, options, _logger)
+        admission = Admission(secret, named=bool(options.tls.client_ca), member=self._member)
+        self._servicer = Servicer(self._replica, self._fanout, options, _logger, admission)
         self._server = grpc.aio.server(options=_arguments(options))
         self._health = health.aio.HealthServicer()
         self._stopping = False
@@ -68,22 +73,14 @@ class Service:
         """Take up where the ordered log ends, listen and serve.
 
         Raises:
-            CannotListen: the address cannot be bound.
+            CannotListen: the address cannot be bound, or it would let strangers in.
+            SettingsError: a certificate or key is not usable.
             StorageFailed: the database cannot be read.
         """
         self._server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
-        wanted = f"{host}:{self._options.port}"
-        try:
-            port = self._server.add_insecure_port(wanted)
-        except RuntimeError:
-            raise CannotListen(
-                f"cannot listen on {wanted}: the port is taken, or the address is not this machine's;"
-                " choose another with --port"
-            ) from None
-        self.address = f"{host}:{port}"
+        self.address = listen(self._server, self._options, self._secret, _logger)
         self._replica.recover()
         limits = self._options.limits
         self._replica.configure(Limits(participants=limits.participants, receipts=limits.receipts))
@@ -120,6 +117,9 @@ class Service:
             now = asyncio.get_running_loop().time()
             self._fanout.cut_stalled(lag.events, lag.seconds, now)
             self._servicer.rates.forget(now)
+
+    def _member(self, incarnation: str) -> Member | None:
+        return self._replica.hub.member(incarnation)  # a recovery makes the hub anew
 
     def _note_trouble(self, trouble: str) -> None:
         if trouble:

@@ -26,6 +26,7 @@ from chitty.core.errors import (
 from chitty.core.event import Join, Leave, Publish
 from chitty.core.hub import Outcome
 from chitty.server.absences import Absence
+from chitty.server.admission import Admission
 from chitty.server.fanout import Fanout, Subscription
 from chitty.server.limits import Addresses, Rates
 from chitty.server.replica import RETRY, Replica
@@ -48,9 +49,12 @@ class Servicer:
         rates: how much each participant may say.
     """
 
-    def __init__(self, replica: Replica, fanout: Fanout, options: Server, logger: logging.Logger) -> None:
+    def __init__(
+        self, replica: Replica, fanout: Fanout, options: Server, logger: logging.Logger, admission: Admission
+    ) -> None:
         self._replica = replica
         self._fanout = fanout
+        self._admission = admission
         self._limits = options.limits
         self._logger = logger
         self.rates = Rates(options.limits.messages_per_second, options.limits.messages_per_request)
@@ -92,8 +96,10 @@ class Servicer:
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
         incarnation = identity.authenticate(context.invocation_metadata())
+        self._admission.admit(context)
         request = parse(pb.JoinRequest, data)
         name = names.normalise(request.participant)
+        self._admission.check_name(context, incarnation, name)
         self._check_cursor(request)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
@@ -112,6 +118,7 @@ class Servicer:
                 request = parse(pb.PublishRequest, data)
                 self._check_messages(request)
                 self._check_known(incarnation)
+                self._admission.check_holder(context, incarnation)
                 self.rates.take(incarnation, len(request.messages), asyncio.get_running_loop().time())
                 command = Publish(incarnation, convert.to_messages(request), time.time())
                 outcome = await self._apply(command)
@@ -128,11 +135,13 @@ class Servicer:
         incarnation = identity.authenticate(context.invocation_metadata())
         request = parse(pb.LeaveRequest, data)
         self._check_known(incarnation)
+        self._admission.check_holder(context, incarnation)
         outcome = await self._apply(Leave(incarnation, request.number, request.lamport, time.time()))
         return pb.LeaveResponse(receipt=convert.to_wire(outcome.receipts[0])).SerializeToString()
 
     async def list_participants(self, data: bytes, context: ServicerContext[Any, Any]) -> bytes:
         """Serve the list of who is here."""
+        self._admission.admit(context)
         parse(pb.ListParticipantsRequest, data)
         members = self._replica.hub.members
         self._logger.info("ListParticipants from %s: %d participants", context.peer(), len(members))

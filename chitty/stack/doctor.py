@@ -12,7 +12,7 @@ from importlib.metadata import version
 from chitty import process, settings
 from chitty.core.errors import ChittyError, NotRunning
 from chitty.sequencer import sqlite
-from chitty.stack import leftovers, locks, members, plan
+from chitty.stack import leftovers, locks, members, plan, trust
 from chitty.stack.control import Stack
 from chitty.stack.layout import SERVER, detour
 from chitty.stack.members import Members, Server
@@ -65,6 +65,7 @@ def _stack(stack: Stack) -> Iterator[Finding]:
     if old:
         yield _ill(f"processes of an earlier run live on: {_listed(old)}; `chitty up` or `chitty down` ends them")
     yield _settings(stack)
+    yield from _entry(stack)
     yield from _database(stack)
     if now is not None:
         yield from _programs(stack, now)
@@ -117,6 +118,18 @@ def _settings(stack: Stack) -> Finding:
     ):
         return _ill(f"port {told.server.port} of {told.server.host} is taken: `chitty up --port 0` finds a free one")
     return _well(f"settings: {told.server.host}:{told.server.port}, {told.clients.count} participants")
+
+
+def _entry(stack: Stack) -> Iterator[Finding]:
+    """Look at the certificates, keys and secret that let participants in, if the settings name any."""
+    try:
+        told = settings.read(stack.layout.settings)
+    except ChittyError:
+        return  # said already
+    found = list(trust.troubles(told, [str(one["name"]) for _, one in members.clients(stack.layout)]))
+    yield from map(_ill, found)
+    if not found and (told.server.tls.cert or told.server.secret_file):
+        yield _well("certificates, keys and secret: usable and private")
 
 
 def _database(stack: Stack) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ SERVER = "server"
 MAX_SOCKET_PATH = 99
 """Bytes of a socket's path: supervisord appends `.PID` while binding, and the kernel's limit is 107."""
 
+_OTHERS = 0o077
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _HASHED = re.compile(r"p-[0-9a-f]{12}")
 _TAKEN = frozenset({SERVER, "supervisord"})
@@ -125,17 +126,36 @@ class Layout:
         return self.logs / f"{slug}.log"
 
     def make(self) -> None:
-        """Make the folders, readable by their owner only.
+        """Make the folders, for their owner only; those that others may enter are closed to them.
 
         Raises:
-            StackError: they cannot be made.
+            StackError: they cannot be made, or the directory is somebody else's or has other things in it that
+                closing it would take from others.
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close()
             for folder in (self.programs, self.clients, self.logs, self.ready, self.locks):
                 folder.mkdir(mode=0o700, exist_ok=True)
+                folder.chmod(0o700)
         except OSError as error:
             raise StackError(f"cannot make {self.directory}: {error.strerror}") from None
+
+    def _close(self) -> None:
+        found = self.directory.stat()
+        if found.st_uid != os.geteuid():
+            raise StackError(f"{self.directory} belongs to another account: give a directory of your own with -C")
+        if not found.st_mode & _OTHERS:
+            return
+        if not self._is_stack() and any(self.directory.iterdir()):
+            raise StackError(
+                f"{self.directory} is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has other things in"
+                f" it than a stack: `chmod 700 {self.directory}`, or give another directory with -C"
+            )
+        self.directory.chmod(0o700)
+
+    def _is_stack(self) -> bool:
+        return any(path.exists() for path in (self.settings, self.config, self.life_lock, self.change_lock))
 
     def socket(self) -> Path:
         """Return the socket that the written configuration names, or would."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chitty import logfile, process, settings
 from chitty.core.errors import AlreadyExists, StackError
 from chitty.settings import Settings
-from chitty.stack import control, grace, plan, tail, waiting
+from chitty.stack import control, grace, plan, tail, trust, waiting
 from chitty.stack.control import Stack
 from chitty.stack.files import write
 from chitty.stack.layout import slug
@@ -83,9 +83,11 @@ def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, ca
 
     Raises:
         StackError: supervisord refused; what was written is removed.
+        SettingsError: one of them has no certificate, and needs one; nothing was written.
     """
     if not wishes:
         return
+    trust.check(told, [wish.name for wish in wishes])
     supervisor = stack.supervisor
     for wish in wishes:
         old = now.find(wish.name)

@@ -8,11 +8,13 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 from chitty import settings
+from chitty.certs import Folder
 from chitty.core.errors import SettingsError
 from chitty.core.names import MAX_NAME, fold
-from chitty.settings import Program, Settings
+from chitty.settings import Program, Settings, Trust
 from chitty.stack import grace
 from chitty.stack.layout import SERVER, Detour, slug
 
@@ -94,6 +96,22 @@ def client_told(wish: Wish, told: Settings, path: Sequence[str]) -> Program:
         bot=told.bot,
         keepalive=told.server.keepalive,
         path=list(path),
+        trust=trust(wish.name, told),
+    )
+
+
+def trust(name: str, told: Settings) -> Trust:
+    """Return how a participant and the service make sure of each other: paths only."""
+    server, own = told.server, told.clients.tls
+    folder = Folder(Path(own.certs)) if own.certs else None
+    files = folder.client(name) if folder and server.tls.client_ca else None
+    return Trust(
+        tls=bool(server.tls.cert),
+        ca=(own.ca or (str(folder.authority.cert) if folder else "")) if server.tls.cert else "",
+        cert=str(files.cert) if files else "",
+        key=str(files.key) if files else "",
+        secret_file=server.secret_file,
+        insecure=server.insecure,
     )
 
 

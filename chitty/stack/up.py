@@ -15,7 +15,7 @@ from chitty import process, resources, settings
 from chitty.core.errors import AlreadyExists, NotRunning, StackError, TimedOut
 from chitty.core.names import fold
 from chitty.settings import Settings
-from chitty.stack import control, leftovers, locks, membership, plan, waiting
+from chitty.stack import control, leftovers, locks, membership, plan, trust, waiting
 from chitty.stack.control import Stack, until
 from chitty.stack.down import take_down
 from chitty.stack.files import write
@@ -44,6 +44,7 @@ class Request:
         config: a file laid over the default settings.
         port: of the server, instead of the settings'.
         fresh: archive what an earlier run left.
+        insecure: listen beyond the loopback whatever guards the way in.
     """
 
     clients: int | tuple[str, ...] | None = None
@@ -51,6 +52,7 @@ class Request:
     config: Path | None = None
     port: int | None = None
     fresh: bool = False
+    insecure: bool = False
 
 
 def effective(request: Request, base: Path | None = None) -> Settings:
@@ -61,9 +63,14 @@ def effective(request: Request, base: Path | None = None) -> Settings:
     """
     default = base or resources.path("conf/chitty.yaml")
     told = settings.read(request.config, default) if request.config else settings.read(default)
+    if request.config is not None:
+        told = settings.located(told, request.config.parent)
+    server = told.server
     if request.port is not None:
-        told = msgspec.structs.replace(told, server=msgspec.structs.replace(told.server, port=request.port))
-    return told
+        server = msgspec.structs.replace(server, port=request.port)
+    if request.insecure:
+        server = msgspec.structs.replace(server, insecure=True)
+    return msgspec.structs.replace(told, server=server)
 
 
 def wishes(request: Request, told: Settings) -> list[Wish]:
@@ -82,7 +89,8 @@ def keep(told: Settings, names: Sequence[str]) -> Settings:
     """Return settings that remember who took part, so that a later `up` means the same."""
     keys = {fold(name) for name in names}
     roster = [*names, *(name for name in told.clients.roster if fold(name) not in keys)]
-    return msgspec.structs.replace(told, clients=settings.Clients(count=len(names), roster=roster))
+    clients = msgspec.structs.replace(told.clients, count=len(names), roster=roster)
+    return msgspec.structs.replace(told, clients=clients)
 
 
 def files(asked: Sequence[Wish], told: Settings, caller: Caller, plain: Detour) -> list[File]:
@@ -142,6 +150,7 @@ def _is_running(stack: Stack) -> bool:
 def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     told = effective(request)
     asked = wishes(request, told)
+    trust.check(told, [wish.name for wish in asked])
     plain = detour(stack.layout.directory)
     written = files(asked, told, caller, plain)
     old = leftovers.find(stack.layout, None)
@@ -192,6 +201,8 @@ def _check_same(request: Request, told: Settings, kept: Path) -> None:
     """Refuse options that the running stack does not have."""
     if request.port is not None and request.port != told.server.port:
         raise AlreadyExists(f"the stack runs with port {told.server.port}, not {request.port}: `chitty down` first")
+    if request.insecure and not told.server.insecure:
+        raise AlreadyExists("the stack runs without --insecure: `chitty down` first")
     if request.config is None:
         return
     # Laid over what it runs with: a port that was given to the first `up` is no contradiction.
@@ -199,6 +210,8 @@ def _check_same(request: Request, told: Settings, kept: Path) -> None:
     for section in ("server", "bot", "logs"):
         if getattr(wanted, section) != getattr(told, section):
             raise AlreadyExists(f"the stack runs with other {section} settings: `chitty down` first")
+    if wanted.clients.tls != told.clients.tls:
+        raise AlreadyExists("the stack runs with other clients.tls settings: `chitty down` first")
 
 
 def _clear(stack: Stack) -> None:
@@ -221,7 +234,9 @@ def _archive(stack: Stack, database: str) -> None:
             place = target / (
                 path.relative_to(layout.directory) if path.is_relative_to(layout.directory) else path.name
             )
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in reversed(place.parents):
+                if folder.is_relative_to(target.parent):  # each by itself: parents=True heeds the umask only
+                    folder.mkdir(mode=0o700, exist_ok=True)
             shutil.move(path, place)
     if target.is_dir():
         stack.tell(f"archived the earlier run in {target}")
@@ -236,6 +251,7 @@ def _spawn(stack: Stack, caller: Caller) -> None:
             command,
             cwd=stack.layout.directory,
             env=environment,
+            umask=0o077,  # its own log and socket are made before it reads what its configuration says of this
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

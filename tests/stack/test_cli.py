@@ -1,10 +1,11 @@
 import os
 import signal
+from pathlib import Path
 
 import click
 import pytest
 
-from chitty import cli
+from chitty import cli, resources, settings
 from chitty.cli import base, values
 from chitty.core import errors
 
@@ -57,6 +58,9 @@ def test_aliases_are_the_same_commands(alias, name):
         ["kill", "bob", "-s", "NOTHING"],
         ["kill", "bob", "-s", "999"],
         ["completion", "tcsh"],
+        ["certs"],
+        ["certs", "x", "a b"],
+        ["certs", "x", "--days", "0"],
         ["--color", "sometimes", "status"],
     ],
 )
@@ -195,6 +199,22 @@ def test_a_dry_run_prints_what_would_be_written_and_writes_nothing(capsys, tmp_p
     assert '"name": "Zoë"' in out
     assert '"port": 77' in out
     assert not list(tmp_path.iterdir())
+
+
+def test_certificates_are_made_and_told_and_what_is_there_is_kept(capsys, tmp_path):
+    assert cli.run(["certs", "certs", "bob", "Zoë", "--host", "chat.example"]) == 0
+    first = capsys.readouterr()
+    assert first.out.splitlines() == [f"certs/{name}.crt" for name in ("ca", "server", "clients/bob", "clients/zoë")]
+    told = tmp_path / "mine.yaml"
+    told.write_text(first.err.partition("\n\n")[2])
+    found = settings.read(told, resources.path("conf/chitty.yaml"))
+    assert all(Path(path).is_file() for path in (found.server.tls.cert, found.server.tls.key))
+    assert found.clients.tls.certs == str(tmp_path / "certs")
+    assert cli.run(["certs", "certs", "carol"]) == 0
+    assert capsys.readouterr().out == "certs/clients/carol.crt\n"
+    assert cli.run(["certs", "certs", "carol"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert cli.run(["certs", "certs", "carol", "--force", "--days", "3"]) == 0
 
 
 def test_without_a_stack_the_settings_are_the_default_ones(capsys):

@@ -95,6 +95,48 @@ def test_the_folders_are_for_their_owner_only(tmp_path):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o755, 0o750, 0o701])
+def test_a_directory_that_others_may_enter_is_closed_to_them_whatever_the_umask(tmp_path, mode):
+    stack = Layout.of(tmp_path / "loose")
+    old = os.umask(0)
+    try:
+        for folder in (stack.directory, stack.clients, stack.logs):
+            folder.mkdir()
+            folder.chmod(mode)
+        stack.settings.write_text("of an earlier run")
+        stack.make()
+    finally:
+        os.umask(old)
+    for folder in (stack.directory, stack.programs, stack.clients, stack.logs, stack.ready, stack.locks):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_an_empty_directory_is_closed_too(tmp_path):
+    stack = Layout.of(tmp_path / "empty")
+    stack.directory.mkdir(mode=0o755)
+    stack.make()
+    assert stat.S_IMODE(stack.directory.stat().st_mode) == 0o700
+
+
+def test_one_with_other_things_in_it_is_not_taken_from_others(tmp_path):
+    stack = Layout.of(tmp_path / "home")
+    stack.directory.mkdir()
+    (stack.directory / "page.html").write_text("for all to read")
+    stack.directory.chmod(0o755)
+    with pytest.raises(StackError, match=r"is open to others \(mode 0755\) and has other things .* `chmod 700"):
+        stack.make()
+    assert stat.S_IMODE(stack.directory.stat().st_mode) == 0o755
+    assert [path.name for path in stack.directory.iterdir()] == ["page.html"]
+    stack.directory.chmod(0o700)
+    stack.make()
+
+
+def test_a_directory_of_another_account_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout.os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(StackError, match="belongs to another account"):
+        Layout.of(tmp_path / "theirs").make()
+
+
 def test_a_directory_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StackError, match="cannot make"):
