@@ -47,6 +47,7 @@ PROSE = "-"
 _NUMBERS = frozenset({"lamport", "n", "stamped", "seq", "members", "pid", "format", "again"})
 
 _HEAD_PARTS = 6
+_DIGITS = 20  # of 2^64; Python refuses to read a number of thousands
 _WALL = len("2026-11-23T03:11:50.123456Z")
 
 # C0, DEL and C1; line and paragraph separators; marks, embeddings, overrides and isolates of direction;
@@ -146,6 +147,8 @@ def entry(line: str) -> tuple[str, str, str, str, int, int, str] | None:
         return None
     time, number, fraction = lamport[8:], n[2:], wall[20:26]
     if len(wall) != _WALL or wall[26] != "Z" or not (time.isdecimal() and number.isdecimal() and fraction.isdecimal()):
+        return None
+    if len(time) > _DIGITS or len(number) > _DIGITS:
         return None
     return wall, level, process, event, int(time), int(number), parts[6] if len(parts) > _HEAD_PARTS else ""
 

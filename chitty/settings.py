@@ -38,6 +38,7 @@ class Limits(_Section, frozen=True):
     participants_per_address: Size
     joins_waiting: Size
     messages_per_second: Annotated[float, msgspec.Meta(ge=0)]
+    publish_streams: Size
     messages_per_request: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     receipts: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
     request_bytes: Annotated[int, msgspec.Meta(ge=4096, le=_C_INT)]
@@ -368,5 +369,5 @@ def decode(text: str | bytes, into: type[T], source: str) -> T:
     """
     try:
         return convert(msgspec.json.decode(text), into, source)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise SettingsError(f"{source} is not JSON: {error}") from None

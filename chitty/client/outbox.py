@@ -47,6 +47,7 @@ class Outbox:
         self._journal = journal
         self._said: deque[_Said] = deque()
         self._sent: dict[int, tuple[Message, asyncio.Future[Receipt]]] = {}
+        self._most = REQUEST
         self._settled = asyncio.Event()
         self._settled.set()
 
@@ -85,7 +86,7 @@ class Outbox:
             self._journal.write(taken)
         if not self._sent:
             self.news.clear()
-        return [message for message, _ in self._sent.values()]
+        return [message for message, _ in self._sent.values()][: self._most]
 
     def receipted(self, receipts: Sequence[Receipt]) -> None:
         """Take receipts, in order."""
@@ -99,17 +100,20 @@ class Outbox:
     def refused(self, refusal: Refusal) -> bool:
         """Learn why a request was not accepted; tell whether what is left of it may be sent at once.
 
-        The message at fault is refused and the others are sent again. A refusal that is about no message
-        says nothing about their fate.
+        The message at fault is refused and the others are sent again, fewer at once if they were too many. A
+        refusal that is about no message says nothing about their fate.
         """
         at_fault = _AT_FAULT.match(refusal.field)
-        numbers = list(self._sent)
+        numbers = list(self._sent)[: self._most]
         if at_fault and int(at_fault[1]) < len(numbers):
             numbers = numbers[int(at_fault[1]) :]
             if refusal.field.endswith(".number") and numbers[0] < self._participant.joining:
                 self._say_anew([number for number in numbers if number < self._participant.joining], refusal)
                 return True
             numbers = numbers[:1]
+        elif isinstance(refusal, LimitExceeded) and not refusal.retry_after and len(numbers) > 1:
+            self._most = len(numbers) // 2
+            return True
         elif not isinstance(refusal, InvalidArgument | LimitExceeded | NotPermitted) or refusal.retry_after:
             return False
         for number in numbers:

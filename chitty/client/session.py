@@ -136,6 +136,7 @@ class Session:
         self._speaking: asyncio.Task[None] | None = None
         self.gave_up = False
         self._asked_to_leave = self._leaving = False
+        self._heard_all = False
         self._failure: Refusal | None = None
         self._complained = False
 
@@ -231,7 +232,7 @@ class Session:
                     await self._outbox.settled()
                     await self._ask_to_leave()
                     await asyncio.shield(self._following)
-                reason = "left"
+                reason = "left" if self._heard_all else "left, but its stream broke before its end"
             except TimeoutError:
                 self.gave_up = True
                 reason = "gave up leaving"
@@ -285,6 +286,7 @@ class Session:
                     await self._disconnect()
                     await backoff.wait(refusal.retry_after)
                 else:
+                    self._heard_all = True
                     return
         finally:
             self._set_joined(joined=False)

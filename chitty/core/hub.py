@@ -35,7 +35,7 @@ from chitty.core.event import (
     announcement,
     message_id,
 )
-from chitty.core.lamport import HORIZON, LamportClock
+from chitty.core.lamport import LamportClock, horizon
 from chitty.core.ledger import Entry, Ledger, Ledgers
 from chitty.core.steps import Step
 
@@ -338,9 +338,11 @@ class Hub:
             )
         if stamped < 1:
             raise InvalidArgument("timestamp 0: a send event ticks first, so it is at least 1", field="lamport")
-        if stamped > self._clock.time + HORIZON:
+        ahead = horizon(self._clock.time)
+        if stamped > self._clock.time + ahead:
             raise InvalidArgument(
-                f"timestamp {stamped} is more than 2^32 ahead of the service's clock, {self._clock.time}:"
+                f"timestamp {stamped} is more than 2^{ahead.bit_length() - 1} ahead of the service's clock,"
+                f" {self._clock.time}:"
                 " a clock starts at 0 and follows what it receives",
                 field="lamport",
             )

@@ -3,6 +3,18 @@
 HORIZON = 2**32
 """How far ahead of a clock a timestamp may be before a hub refuses it, so that no peer winds it to its end."""
 
+_LATE = 2**62
+"""From here on a clock is only followed by LATE_HORIZON: a billion messages can wind it so far, on purpose only."""
+
+LATE_HORIZON = 2**20
+"""How far ahead of a late clock a timestamp may be. No correct process is: it has fewer messages without receipt.
+It takes 2^43 of them, years of a busy service, to wind the clock on to the end of the wire's 64 bits."""
+
+
+def horizon(time: int) -> int:
+    """Return how far ahead of a clock at `time` a timestamp may be."""
+    return HORIZON if time < _LATE else LATE_HORIZON
+
 
 class LamportClock:
     """A process's logical clock: a counter that respects happens-before.

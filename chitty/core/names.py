@@ -7,6 +7,9 @@ from chitty.core.errors import InvalidArgument
 MAX_NAME = 32
 """Code points of a name, after normalisation."""
 
+_MAX_DECOMPOSED = 4
+"""Code points that one of NFC has at most in any other form (Unicode Standard Annex 15, "Maximum expansion")."""
+
 MAX_TEXT = 128
 """Unicode code points of a message."""
 
@@ -22,6 +25,8 @@ def normalise(name: str) -> str:
     Raises:
         InvalidArgument: it is empty, too long, reserved, or has a character that no name has.
     """
+    if len(name) > MAX_NAME * _MAX_DECOMPOSED:  # before NFC is sought: of many marks in a row that takes minutes
+        raise _too_long(name)
     try:
         name = unicodedata.normalize("NFC", name)
         name.encode()
@@ -30,7 +35,7 @@ def normalise(name: str) -> str:
     if not name:
         raise _invalid("the name is empty: give 1 to 32 letters, digits, '-', '_' or '.'")
     if len(name) > MAX_NAME:
-        raise _invalid(f"name {name[:MAX_NAME]!r}... has {len(name)} characters: at most {MAX_NAME} are allowed")
+        raise _too_long(name)
     for position, character in enumerate(name):
         if unicodedata.category(character).startswith(_LETTER_OR_DIGIT):
             continue
@@ -70,6 +75,10 @@ def check_text(text: str) -> str:
             f"the message is not valid Unicode: a lone surrogate at position {error.start}", field="text"
         ) from None
     return text
+
+
+def _too_long(name: str) -> InvalidArgument:
+    return _invalid(f"name {name[:MAX_NAME]!r}... has {len(name)} characters: at most {MAX_NAME} are allowed")
 
 
 def _invalid(message: str) -> InvalidArgument:

@@ -39,7 +39,7 @@ def decode(data: bytes) -> tuple[Command, ...]:
         if rules > RULES:
             raise StorageFailed(f"the log has commands for rules {rules}, and this version keeps rules {RULES}")
         return tuple(_command(values) for values in plain)
-    except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
+    except (msgspec.DecodeError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise StorageFailed(f"the log has a batch that is no commands: {error}") from None
 
 

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -75,10 +76,18 @@ def _settings(arguments: list[str]) -> Server:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from None
 
 
+def _use_all_descriptors() -> None:
+    """Let this process have as many open files as it may: every connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> int:
     """Run the process; return its exit code."""
     if os.environ.get("SUPERVISOR_ENABLED"):
         process.end_with_parent()
+    _use_all_descriptors()
     process.log_to_stdout(HUB)
     try:
         asyncio.run(serve(_settings(sys.argv[1:])))

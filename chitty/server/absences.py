@@ -44,10 +44,10 @@ class Absences:
         """Return how many are absent."""
         return len(self._tasks)
 
-    def begin(self, absence: Absence) -> None:
-        """Note that a member's connection broke."""
+    def begin(self, absence: Absence, *, forever: bool = False) -> None:
+        """Note that a member's connection broke; one that cannot come back is gone at once."""
         self.end(absence.incarnation)
-        until = asyncio.get_running_loop().time() + self._grace
+        until = asyncio.get_running_loop().time() + (0.0 if forever else self._grace)
         task = asyncio.create_task(self._wait(absence, until), name=f"absence of {absence.incarnation}")
         self._tasks[absence.incarnation] = absence, until, task
 

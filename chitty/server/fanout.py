@@ -172,24 +172,25 @@ class Fanout:
         """Return how many listen."""
         return len(self._subscriptions)
 
-    def subscribe(self, incarnation: str, joined: int, connection: int, after: int) -> Subscription:
-        """Begin to listen after event `after`, or at the join at `joined`, whichever is later.
-
-        A subscription that the incarnation has already ends: the membership is taken over.
+    def check(self, after: int) -> None:
+        """Do nothing if a subscription may begin after event `after`.
 
         Raises:
-            InvalidArgument: `after` is in the future.
-            CursorTooOld: neither window nor past reach back so far.
+            InvalidArgument: it is in the future.
         """
         if after > self.head:
             raise InvalidArgument(f"there is no event {after} yet: the last one is {self.head}", field="after")
-        after = max(after, joined - 1)
-        if after + 1 < self.first and (self._past is None or after + 1 < self._past.oldest):
-            raise self._too_old(after)
+
+    def subscribe(self, incarnation: str, joined: int, connection: int, after: int) -> Subscription:
+        """Begin to listen after event `after`, or at the join at `joined`, whichever is later.
+
+        The caller has checked `after`. A subscription that the incarnation has already ends: the membership is
+        taken over. That the events are not kept any more shows when they are to be written.
+        """
         older = self._subscriptions.get(incarnation)
         if older is not None:
             older.cut(TakenOver("a newer Join of this session took the membership over"))
-        subscription = Subscription(self, incarnation, joined, connection, after)
+        subscription = Subscription(self, incarnation, joined, connection, max(after, joined - 1))
         self._subscriptions[incarnation] = subscription
         return subscription
 
@@ -281,7 +282,7 @@ class Fanout:
         Raises:
             CursorTooOld: the past does not reach back so far.
         """
-        if self._past is None:
+        if self._past is None or after + 1 < self._past.oldest:
             raise self._too_old(after)
         frames = await self._past.frames(after)
         return _joined(frames[: last - after], after)

@@ -82,4 +82,6 @@ class History:
                 chapter.frames.extend(convert.frame(event) for event in hub.apply(command).events)
             if chapter.last > after and len(chapter.frames) >= _CHAPTER:
                 break
+        if chapter.first < self.oldest:  # what was to be applied in between may have been forgotten meanwhile
+            return Chapter(chapter.first, [])
         return chapter

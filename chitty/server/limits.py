@@ -52,8 +52,7 @@ class Addresses:
     """How many are connected from each address; the loopback and unix sockets are not counted."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count: Counter[str] = Counter()
+        self._count = _Count(limit)
 
     @contextlib.contextmanager
     def one_from(self, peer: str) -> Iterator[None]:
@@ -63,21 +62,48 @@ class Addresses:
             LimitExceeded: there are too many from its address already.
         """
         address = address_of(peer)
-        if address is None or not self._limit:
+        if address is None:
             yield
             return
-        if self._count[address] >= self._limit:
-            raise LimitExceeded(
-                f"{self._limit} participants are connected from {address}, which is the limit: try again later",
-                retry_after=FULL,
-            )
-        self._count[address] += 1
+        with self._count.one_more(address, f"participants are connected from {address}", FULL):
+            yield
+
+
+class Publishers:
+    """How many Publish streams each session has open: one is enough, and each costs memory while it is silent."""
+
+    def __init__(self, limit: int) -> None:
+        self._count = _Count(limit)
+
+    @contextlib.contextmanager
+    def one_of(self, incarnation: str) -> Iterator[None]:
+        """Count one more of an incarnation for as long as the block lasts.
+
+        Raises:
+            LimitExceeded: it has too many already.
+        """
+        with self._count.one_more(incarnation, "Publish streams of this session are open", 1.0):
+            yield
+
+
+class _Count:
+    """How many there are by key, at most `limit` each; 0 sets no bound."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def one_more(self, key: str, what: str, retry_after: float) -> Iterator[None]:
+        if self._limit and self._count[key] >= self._limit:
+            raise LimitExceeded(f"{self._limit} {what}, which is the limit: try again later", retry_after=retry_after)
+        self._count[key] += 1
         try:
             yield
         finally:
-            self._count[address] -= 1
-            if not self._count[address]:
-                del self._count[address]
+            self._count[key] -= 1
+            if not self._count[key]:
+                del self._count[key]
 
 
 def address_of(peer: str) -> str | None:

@@ -31,6 +31,17 @@ from chitty.settings import Server
 _logger = logging.getLogger(f"chitty.{HUB}")
 
 
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Make one line of gRPC's complaint that a call ended beneath the service; the traceback is gRPC's own."""
+    if record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == "ExecuteBatchError":
+        record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        record.msg, record.args = "a call was ended by gRPC: its request was too large, or its peer is gone", ()
+    return True
+
+
+logging.getLogger("grpc._cython.cygrpc").addFilter(_without_traceback)
+
+
 class Service:
     """The service, from listening to drained.
 

@@ -5,6 +5,7 @@ It decides nothing that depends on order: that is the hub's.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +16,8 @@ from grpc.aio import ServicerContext
 
 from chitty.core import names
 from chitty.core.errors import (
+    AlreadyJoined,
+    CursorTooOld,
     InvalidArgument,
     LimitExceeded,
     NameTaken,
@@ -28,7 +31,7 @@ from chitty.core.hub import Outcome
 from chitty.server.absences import Absence
 from chitty.server.admission import Admission
 from chitty.server.fanout import Fanout, Subscription
-from chitty.server.limits import Addresses, Rates
+from chitty.server.limits import Addresses, Publishers, Rates
 from chitty.server.replica import RETRY, Replica
 from chitty.settings import Server
 from chitty.wire import chitty_pb2 as pb
@@ -36,6 +39,9 @@ from chitty.wire import convert, identity, status
 from chitty.wire.parse import parse
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ChittyChat"].full_name
+
+_SHOWN = 32
+"""Characters of a peer's text that an error repeats at most: the status is to fit into a call's metadata."""
 
 _DRAINING = "the service is shutting down: try again"
 
@@ -59,6 +65,7 @@ class Servicer:
         self._logger = logger
         self.rates = Rates(options.limits.messages_per_second, options.limits.messages_per_request)
         self._addresses = Addresses(options.limits.participants_per_address)
+        self._publishers = Publishers(options.limits.publish_streams)
         self._joining = 0
         self._draining = False
         self._publishing: set[asyncio.Task[Any]] = set()
@@ -110,6 +117,11 @@ class Servicer:
     async def publish(self, _: object, context: ServicerContext[Any, Any]) -> None:
         """Serve a stream of requests, one after the other: each is committed before the next is read."""
         incarnation = identity.authenticate(context.invocation_metadata())
+        self._check_known(incarnation)
+        with self._publishers.one_of(incarnation):
+            await self._publish(incarnation, context)
+
+    async def _publish(self, incarnation: str, context: ServicerContext[Any, Any]) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._publishing.add(task)
@@ -151,11 +163,13 @@ class Servicer:
     def _check_cursor(self, request: pb.JoinRequest) -> None:
         if request.epoch and request.epoch != self._replica.epoch:
             raise PreconditionFailed(
-                f"epoch {request.epoch!r} is not this service's, {self._replica.epoch!r}: join anew, without an epoch",
+                f"epoch {request.epoch[:_SHOWN]!r} is not this service's, {self._replica.epoch!r}:"
+                " join anew, without an epoch",
                 field="epoch",
             )
         if request.after and not request.epoch:
             raise InvalidArgument(f"after {request.after} means nothing without its epoch: send both", field="after")
+        self._fanout.check(request.after)
 
     def _check_known(self, incarnation: str) -> None:
         """Turn a stranger away here: what can only be refused need not be in the ordered log."""
@@ -166,19 +180,20 @@ class Servicer:
         """Turn a newcomer away for whom there is no place now: that need not be in the ordered log either."""
         hub = self._replica.hub
         if not hub.knows(join.incarnation):
-            with self._retry_of(join.key):
+            with self._retry_of(join):
                 hub.admit(join.name, join.key)
         limit = self._limits.joins_waiting
         if limit and self._joining >= limit:
             raise LimitExceeded(f"{limit} participants are joining, which is the limit: try again", retry_after=RETRY)
 
     @contextlib.contextmanager
-    def _retry_of(self, key: str) -> Iterator[None]:
-        """Say of a taken name when to ask for it again, if its holder is absent: it may be free then."""
+    def _retry_of(self, join: Join) -> Iterator[None]:
+        """Say of a taken name or session when to ask again, if its holder is absent: it may be free then."""
         try:
             yield
-        except NameTaken as refusal:
-            holder = self._replica.hub.holder(key)
+        except (AlreadyJoined, NameTaken) as refusal:
+            hub = self._replica.hub
+            holder = hub.holder(join.key) if isinstance(refusal, NameTaken) else hub.member(join.incarnation)
             refusal.retry_after = self._replica.absences.remaining(holder.incarnation) if holder is not None else None
             raise
 
@@ -208,11 +223,12 @@ class Servicer:
         applied in between, and the call may have been cancelled.
         """
         made: asyncio.Future[Subscription] = asyncio.get_running_loop().create_future()
+        note_absent = self._note_absent
 
         def subscribe(outcome: Outcome) -> None:
             try:
                 if outcome.refusal is not None or outcome.member is None:
-                    with self._retry_of(command.key):
+                    with self._retry_of(command):
                         raise outcome.refusal or Unavailable(_DRAINING)
                 member = outcome.member
                 subscription = self._fanout.subscribe(command.incarnation, member.joined, member.connection, after)
@@ -230,20 +246,24 @@ class Servicer:
         try:
             await asyncio.shield(submitted)
             yield await made
+        except CursorTooOld:
+            note_absent = functools.partial(note_absent, forever=True)  # no cursor of its own leads any further
+            raise
         finally:
-            made.add_done_callback(self._note_absent)
+            made.add_done_callback(note_absent)
 
     def _note_joined(self, _: asyncio.Future[Outcome]) -> None:
         self._joining -= 1
 
-    def _note_absent(self, made: asyncio.Future[Subscription]) -> None:
+    def _note_absent(self, made: asyncio.Future[Subscription], *, forever: bool = False) -> None:
         """Notice that a stream is gone. A service that stops notices nothing: nobody has left."""
         if made.cancelled() or made.exception() is not None:
             return
         subscription = made.result()
         if self._fanout.unsubscribe(subscription) and not self._draining:
             self._replica.absences.begin(
-                Absence(subscription.incarnation, subscription.joined, subscription.connection, subscription.reason)
+                Absence(subscription.incarnation, subscription.joined, subscription.connection, subscription.reason),
+                forever=forever,
             )
 
     def _guard(self, method: str, call: Call) -> Call:

@@ -45,7 +45,7 @@ def decode(data: bytes) -> State:
             {incarnation: (highest, _receipts(row)) for incarnation, (highest, row) in plain["ledgers"].items()},
             tuple(plain["departed"]),
         )
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+    except (msgspec.DecodeError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise StorageFailed(f"a snapshot is no state of a hub: {error}") from None
 
 

@@ -13,7 +13,7 @@ message carries C. A receive event of a message stamped T: C = max(C, T) + 1. Jo
 are sends; each event and each receipt that arrives is a receive event of its own, in order of
 arrival, however many travel together. A refused request carries no timestamp back; learning that it
 was refused is a local event: C += 1. A timestamp more than 2^32 ahead of the service's clock is
-refused.
+refused, and one more than 2^20 ahead once that clock is beyond 2^62, where no correct process takes it.
 
 A message id is `<incarnation>.<number>`. Numbers of an incarnation rise from 1 over all its joins,
 publishes and leaves; gaps are allowed, so a refused number may be left out. Whoever repeats a message

@@ -66,7 +66,7 @@ class ChittyChatServicer(object):
         on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
         with another number while the membership stands is ALREADY_EXISTS, and so is one for a name that
         somebody holds, with google.rpc.RetryInfo when the holder is in its time of grace. OUT_OF_RANGE: the
-        events after `after` are not kept any more, join anew.
+        events after `after` are not kept any more, and the membership has ended: join anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,7 +78,8 @@ class ChittyChatServicer(object):
         ends the call with its status and none of its request's messages is accepted; what was receipted
         before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
         survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
-        At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
+        At most 1,024 messages and 1 MiB a request, and 16 open streams of a session, unless the service is set
+        otherwise. A stream of a session that never joined ends at once with UNAUTHENTICATED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

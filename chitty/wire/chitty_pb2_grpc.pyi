@@ -13,7 +13,7 @@ message carries C. A receive event of a message stamped T: C = max(C, T) + 1. Jo
 are sends; each event and each receipt that arrives is a receive event of its own, in order of
 arrival, however many travel together. A refused request carries no timestamp back; learning that it
 was refused is a local event: C += 1. A timestamp more than 2^32 ahead of the service's clock is
-refused.
+refused, and one more than 2^20 ahead once that clock is beyond 2^62, where no correct process takes it.
 
 A message id is `<incarnation>.<number>`. Numbers of an incarnation rise from 1 over all its joins,
 publishes and leaves; gaps are allowed, so a refused number may be left out. Whoever repeats a message
@@ -74,7 +74,7 @@ class ChittyChatStub:
     on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
     with another number while the membership stands is ALREADY_EXISTS, and so is one for a name that
     somebody holds, with google.rpc.RetryInfo when the holder is in its time of grace. OUT_OF_RANGE: the
-    events after `after` are not kept any more, join anew.
+    events after `after` are not kept any more, and the membership has ended: join anew.
     """
     Publish: _grpc.StreamStreamMultiCallable[_chitty_pb2.PublishRequest, _chitty_pb2.PublishResponse]
     """Say something. Open the stream at the first message and keep it; each request is answered by one
@@ -82,7 +82,8 @@ class ChittyChatStub:
     ends the call with its status and none of its request's messages is accepted; what was receipted
     before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
     survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
-    At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
+    At most 1,024 messages and 1 MiB a request, and 16 open streams of a session, unless the service is set
+    otherwise. A stream of a session that never joined ends at once with UNAUTHENTICATED.
     """
     Leave: _grpc.UnaryUnaryMultiCallable[_chitty_pb2.LeaveRequest, _chitty_pb2.LeaveResponse]
     """Stop being a participant. The leaver's Join stream ends OK after its last event, perhaps before this
@@ -101,7 +102,7 @@ class ChittyChatAsyncStub(ChittyChatStub):
     on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
     with another number while the membership stands is ALREADY_EXISTS, and so is one for a name that
     somebody holds, with google.rpc.RetryInfo when the holder is in its time of grace. OUT_OF_RANGE: the
-    events after `after` are not kept any more, join anew.
+    events after `after` are not kept any more, and the membership has ended: join anew.
     """
     Publish: _aio.StreamStreamMultiCallable[_chitty_pb2.PublishRequest, _chitty_pb2.PublishResponse]  # type: ignore[assignment]
     """Say something. Open the stream at the first message and keep it; each request is answered by one
@@ -109,7 +110,8 @@ class ChittyChatAsyncStub(ChittyChatStub):
     ends the call with its status and none of its request's messages is accepted; what was receipted
     before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
     survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
-    At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
+    At most 1,024 messages and 1 MiB a request, and 16 open streams of a session, unless the service is set
+    otherwise. A stream of a session that never joined ends at once with UNAUTHENTICATED.
     """
     Leave: _aio.UnaryUnaryMultiCallable[_chitty_pb2.LeaveRequest, _chitty_pb2.LeaveResponse]  # type: ignore[assignment]
     """Stop being a participant. The leaver's Join stream ends OK after its last event, perhaps before this
@@ -131,7 +133,7 @@ class ChittyChatServicer(metaclass=_abc_1.ABCMeta):
         on after `after`, or from its own join when it says none; the older stream ends with ABORTED. A Join
         with another number while the membership stands is ALREADY_EXISTS, and so is one for a name that
         somebody holds, with google.rpc.RetryInfo when the holder is in its time of grace. OUT_OF_RANGE: the
-        events after `after` are not kept any more, join anew.
+        events after `after` are not kept any more, and the membership has ended: join anew.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +147,8 @@ class ChittyChatServicer(metaclass=_abc_1.ABCMeta):
         ends the call with its status and none of its request's messages is accepted; what was receipted
         before stands, and the membership goes on. The stream belongs to the session, not to a Join stream: it
         survives a take-over, and its next request ends it with UNAUTHENTICATED when the membership has ended.
-        At most 1,024 messages and 1 MiB a request, unless the service is set otherwise.
+        At most 1,024 messages and 1 MiB a request, and 16 open streams of a session, unless the service is set
+        otherwise. A stream of a session that never joined ends at once with UNAUTHENTICATED.
         """
 
     @_abc_1.abstractmethod

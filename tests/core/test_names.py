@@ -84,6 +84,20 @@ def test_code_points_of_a_name_are_counted_after_normalisation() -> None:
         normalise(decomposed * 33)
 
 
+def test_a_name_of_any_length_is_refused_before_its_normal_form_is_sought() -> None:
+    """Sorting hundreds of thousands of marks that follow one another would take minutes."""
+    marks = (COMBINING_ACUTE + "\u0323") * 200_000
+    with pytest.raises(InvalidArgument, match="400001 characters"):
+        normalise("a" + marks)
+
+
+def test_the_longest_decomposed_name_is_accepted() -> None:
+    omega = "\u1fa7"  # omega with three marks: no letter of NFC falls into more
+    decomposed = unicodedata.normalize("NFD", omega) * 32
+    assert len(decomposed) == 128
+    assert normalise(decomposed) == omega * 32
+
+
 @pytest.mark.parametrize("first", "-_.")
 def test_a_name_begins_with_a_letter_or_a_digit(first: str) -> None:
     with pytest.raises(InvalidArgument, match="must begin with a letter or a digit"):

@@ -107,13 +107,13 @@ async def test_what_is_not_kept_any_more_is_out_of_range(durable):
         for number in range(100):
             await alice.publish(f"message {number}")
         await eventually_async(lambda: service._replica._sequencer.oldest() > 50)
+        oldest = service._replica._sequencer.oldest()
+        (first, *_) = (await bob.join("bob", epoch=service.epoch, after=oldest - 1).read()).events
+        assert first.sequence == oldest
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await bob.join("bob", epoch=service.epoch, after=10).read()
         assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
         assert "event 11 is not kept any more: the oldest one is" in caught.value.details()
-        oldest = service._replica._sequencer.oldest()
-        (first, *_) = (await bob.join("bob", epoch=service.epoch, after=oldest - 1).read()).events
-        assert first.sequence == oldest
 
 
 async def test_a_log_is_applied_with_the_limits_of_its_time(durable):

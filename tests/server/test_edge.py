@@ -255,8 +255,9 @@ class TestPublish:
 class TestLeave:
     async def test_the_leaver_does_not_receive_its_leave_and_the_others_do(self, pair):
         alice, bob = pair
-        leaving, staying = alice.join("alice"), bob.join("bob")
+        leaving = alice.join("alice")
         await events(leaving, 1)
+        staying = bob.join("bob")
         await events(staying, 1)
         receipt = await alice.leave()
         rest = [event.participant async for event in _all_events(leaving)]
@@ -339,12 +340,14 @@ class TestBytes:
     )
     async def test_invalid_utf8_is_an_invalid_argument_that_names_its_field(self, pair, method, data, field):
         alice, _ = pair
+        await events(alice.join("alice"), 1)
         code, at_fault, text = await refusal(alice.raw(method, data))
         assert (code, at_fault) == (INVALID, field)
         assert "UTF-8" in text
 
     @pytest.mark.parametrize("method", ["Join", "Publish", "Leave", "ListParticipants"])
     async def test_bytes_that_are_no_message_are_an_invalid_argument(self, pair, method):
+        await events(pair[0].join("alice"), 1)
         code, _, text = await refusal(pair[0].raw(method, b"\x0a\xff\xff\xff\xff\x0f"))
         assert code is INVALID
         assert "malformed" in text

@@ -1,7 +1,8 @@
 """Runs that keep every rule, made without processes: a hub, participants, chance, and logs as they would write them.
 
 Links are in order each (FIFO), and independent of one another. Processes crash and start anew, links break and
-Joins are repeated, messages are refused, the service begins new epochs.
+Joins are repeated, messages are refused, the service begins new epochs, or goes on with the old one after a crash:
+then it writes again what it may not have written.
 """
 
 import itertools
@@ -47,8 +48,8 @@ class Logged:
         self._written = 0
         self.write([start])
 
-    def write(self, taken: Iterable[steps.Step], epoch: str = "") -> None:
-        written = journal.entries(taken, self._written + 1, epoch)
+    def write(self, taken: Iterable[steps.Step], epoch: str = "", *, again: bool = False) -> None:
+        written = journal.entries(taken, self._written + 1, epoch, again=again)
         self._written += len(written)
         if written:
             self.lines += journal.lines(self._wall.head(), self.name, written).split("\n")
@@ -70,6 +71,17 @@ class Peer:
     inside: bool = False
     leaving: bool = False
     running: bool = True
+    broken: bool = False  # its stream was, after its leave: it does not know whether it heard all
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the hub did last: whose command it was, the clock before it, and its steps."""
+
+    peer: Peer
+    number: int
+    clock: int
+    steps: tuple[steps.Step, ...]
 
 
 class Run:
@@ -103,6 +115,8 @@ class Run:
         self.epoch = f"{self.epochs:08x}"
         self.hub = Hub()
         self.events: list[Event] = []
+        self.done: list[Applied] = []
+        self.delivered = 0
         self.logs[journal.HUB].begin(steps.Start(0, "", 1, "0.1.0", self.epoch))
 
     def restart_hub(self) -> None:
@@ -117,6 +131,37 @@ class Run:
             peer.answers.clear()
             peer.cursor = peer.until = None
 
+    def resume_hub(self) -> None:
+        """End the hub and let it go on over its durable log, in good order or after a crash."""
+        log = self.logs[journal.HUB]
+        mark = len(self.done)
+        if self.chance.random() < 0.3:
+            log.write([steps.End(self.hub.time, "SIGTERM")])
+        else:
+            mark -= self.chance.randint(0, min(5, mark))
+            if mark < len(self.done) and self.is_unknown(self.done[-1]):
+                lost = self.chance.randint(0, len(self.done[-1].steps))
+                del log.lines[len(log.lines) - lost :]
+        log.begin(
+            steps.Start(self.done[mark].clock if mark < len(self.done) else self.hub.time, "", 1, "0.1.0", self.epoch)
+        )
+        for applied in self.done[mark:]:
+            log.write(applied.steps, self.epoch, again=True)
+        for peer in self.peers.values():
+            if peer.running and peer.inside:
+                self.reconnect(peer)
+            else:
+                peer.broken = peer.broken or bool(self.undelivered(peer))
+                peer.requests.clear()
+                peer.answers.clear()
+                peer.cursor = peer.until = None
+
+    def is_unknown(self, applied: Applied) -> bool:
+        """Tell whether nobody has heard of it yet, as is so while its lines are not written."""
+        sent = [step.event.sequence for step in applied.steps if isinstance(step, steps.Broadcast)]
+        answered = all(number != applied.number for number, _ in applied.peer.answers)
+        return bool(sent) and min(sent) > self.delivered and not answered
+
     def start(self, name: str) -> None:
         incarnation = f"{next(self.lives):016x}"
         peer = self.peers[name] = Peer(Participant(incarnation, name), self.logs[name])
@@ -130,7 +175,7 @@ class Run:
 
     def end(self, peer: Peer) -> None:
         peer.running = False
-        peer.log.write([steps.End(peer.participant.time, "left")])
+        peer.log.write([steps.End(peer.participant.time, "left, but its stream broke" if peer.broken else "left")])
 
     # What participants do.
 
@@ -199,7 +244,11 @@ class Run:
         peer.answers.append((message.number, answer))
 
     def applied(self, peer: Peer, command: Command) -> tuple[tuple[Receipt, ...], Refusal | None]:
+        clock = self.hub.time
         outcome = self.hub.apply(command)
+        number = outcome.receipts[0].number if outcome.receipts else 0
+        if outcome.steps:
+            self.done.append(Applied(peer, number, clock, outcome.steps))
         self.logs[journal.HUB].write(outcome.steps, self.epoch)
         for event in outcome.events:
             self.events.append(event)
@@ -217,6 +266,7 @@ class Run:
         travelling = self.undelivered(peer)[: self.chance.randint(1, 4)]
         assert peer.cursor is not None
         peer.cursor += len(travelling)
+        self.delivered = max(self.delivered, peer.cursor)
         who = peer.participant
         for number in who.welcome(self.epoch):
             peer.unanswered.pop(number, None)
@@ -250,7 +300,7 @@ class Run:
         acts = [
             (self.say, 6, lambda peer: peer.inside and not peer.leaving and peer.epoch == self.epochs),
             (self.leave, 0.4, lambda peer: peer.inside and not peer.leaving and peer.epoch == self.epochs),
-            (self.rejoin, 2, lambda peer: not peer.inside),
+            (self.rejoin, 2, lambda peer: not peer.inside and not peer.broken),
             (self.end, 1, lambda peer: not peer.inside and not self.undelivered(peer)),
             (self.crash, 0.15, lambda peer: True),
             (self.reconnect, 0.5, lambda peer: peer.inside),
@@ -267,6 +317,8 @@ class Run:
             self.start(self.chance.choice(gone))
         elif choice > 0.996:
             self.restart_hub()
+        elif choice > 0.99:
+            self.resume_hub()
         elif able:
             act, _, those = self.chance.choices(able, [weight for _, weight, _ in able])[0]
             act(self.chance.choice(those))
