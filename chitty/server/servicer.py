@@ -8,7 +8,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -111,8 +111,7 @@ class Servicer:
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
         with self._addresses.one_from(context.peer()):
-            async with self._stay(command, request.after) as subscription:
-                await subscription.write_all(context.write, convert.epoch_frame(self._replica.epoch))
+            await self._stay(command, request.after, context.write)
 
     async def publish(self, _: object, context: ServicerContext[Any, Any]) -> None:
         """Serve a stream of requests, one after the other: each is committed before the next is read."""
@@ -215,9 +214,8 @@ class Servicer:
             raise outcome.refusal
         return outcome
 
-    @contextlib.asynccontextmanager
-    async def _stay(self, command: Join, after: int) -> AsyncIterator[Subscription]:
-        """Join, and notice at the end that the participant is gone, unless it left or its Join was repeated.
+    async def _stay(self, command: Join, after: int, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Join, write the stream, and notice at its end that the participant is gone, unless it left or joined again.
 
         The subscription is made as the join is applied, not when this call hears of it: a leave may be
         applied in between, and the call may have been cancelled.
@@ -245,7 +243,8 @@ class Servicer:
         submitted.add_done_callback(self._note_joined)
         try:
             await asyncio.shield(submitted)
-            yield await made
+            del submitted  # with its outcome: a stay lasts, and there are many
+            await (await made).write_all(write, convert.epoch_frame(self._replica.epoch))
         except CursorTooOld:
             note_absent = functools.partial(note_absent, forever=True)  # no cursor of its own leads any further
             raise
