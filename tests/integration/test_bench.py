@@ -111,6 +111,7 @@ def test_load_is_delivered_to_everybody_and_says_what_was_the_limit(bench):
             values = sample["values"]
             assert values["published"] > 0
             assert values["delivered"] > values["published"], "three are delivered each message"
+            assert values["missing"] == 0
             assert sample["limit"] in {"server", "generator", "both", "neither"}
 
 

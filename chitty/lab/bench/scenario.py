@@ -21,7 +21,7 @@ class Options:
     """
 
     runs: int = 3
-    seconds: float = 2.0
+    seconds: float = 1.5
     quick: bool = False
     peers: Sequence[str] = ()
 

@@ -46,7 +46,7 @@ def goals(run: Run) -> Table:
     rows = []
     for one in reach.judge(run):
         goal = one.goal
-        bounds = [f"{number(bound)}{goal.unit}" for bound in (goal.floor, goal.aim)]
+        bounds = [f"{bound:,g}{goal.unit}" for bound in (goal.floor, goal.aim)]
         measured = figure(one.figure, goal.unit) if one.figure else "not measured"
         rows.append([goal.what, *bounds, measured, one.verdict])
     return Table("What it must reach", ("what", "floor", "aim", "measured", "reached"), rows)
