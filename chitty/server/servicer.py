@@ -102,6 +102,11 @@ class Servicer:
 
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
+        with self._addresses.one_from(context.peer()):
+            await self._stay(*self._command_of(data, context), context.write)
+
+    def _command_of(self, data: bytes, context: ServicerContext[Any, Any]) -> tuple[Join, int]:
+        """Return what a JoinRequest asks for, and after which event."""
         incarnation = identity.authenticate(context.invocation_metadata())
         self._admission.admit(context)
         request = parse(pb.JoinRequest, data)
@@ -110,8 +115,7 @@ class Servicer:
         self._check_cursor(request)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
-        with self._addresses.one_from(context.peer()):
-            await self._stay(command, request.after, context.write)
+        return command, request.after
 
     async def publish(self, _: object, context: ServicerContext[Any, Any]) -> None:
         """Serve a stream of requests, one after the other: each is committed before the next is read."""
@@ -243,7 +247,7 @@ class Servicer:
         submitted.add_done_callback(self._note_joined)
         try:
             await asyncio.shield(submitted)
-            del submitted  # with its outcome: a stay lasts, and there are many
+            del submitted, subscribe  # with the outcome: a stay lasts, and there are many
             await (await made).write_all(write, convert.epoch_frame(self._replica.epoch))
         except CursorTooOld:
             note_absent = functools.partial(note_absent, forever=True)  # no cursor of its own leads any further
