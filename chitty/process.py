@@ -25,7 +25,6 @@ MINIMUM_LIFE = 1.2
 
 _PR_SET_PDEATHSIG = 1
 _CANNOT_WRITE = 74  # EX_IOERR of sysexits.h
-_STARTED = time.monotonic()
 
 
 class Entries:
@@ -139,12 +138,13 @@ def _make_prose(descriptor: int, logger: logging.Logger) -> None:
                 logger.info("%s", line)
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """Let the kernel kill this process when its parent ends, so that no stack outlives its supervisord.
 
-    SIGKILL, because the log ends with the parent as well: what happened later could not be written down.
+    SIGKILL, because the log ends with the parent as well: what happened later could not be written down. Whoever
+    knows who the parent was tells it, so that one that has ended already is noticed.
     """
-    parent = os.getppid()
+    parent = parent or os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(_CANNOT_WRITE)
@@ -152,13 +152,15 @@ def end_with_parent() -> None:
 
 def linger() -> None:
     """Wait, blocking, until the process is old enough to end on purpose."""
-    time.sleep(max(0.0, MINIMUM_LIFE - (time.monotonic() - _STARTED)))
+    born = (started(os.getpid()) + 1) / os.sysconf("SC_CLK_TCK")  # a tick had begun already
+    time.sleep(max(0.0, MINIMUM_LIFE - (time.clock_gettime(time.CLOCK_BOOTTIME) - born)))
 
 
 def write_ready(path: Path, **facts: Any) -> None:
-    """Publish facts about this process, whole or not at all: its pid, and what it is given."""
+    """Publish facts about this process, whole or not at all: its pid, its start, and what it is given."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"pid": os.getpid(), **facts}), encoding="utf-8")
+    told = {"pid": os.getpid(), "started": started(os.getpid()), **facts}
+    fresh.write_text(json.dumps(told), encoding="utf-8")
     fresh.replace(path)
 
 
@@ -178,8 +180,21 @@ def alive(pid: int) -> bool:
 
 def state_of(pid: int) -> str:
     """Return the kernel's letter for a process's state (proc(5)), empty when there is none."""
+    return _stat(pid)[0]
+
+
+def started(pid: int) -> int:
+    """Return when a process started, in the kernel's ticks since the machine did; 0 when there is none.
+
+    With its pid it names a process for good: a pid alone may be another's by now.
+    """
+    return int(_stat(pid)[19])
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on: the name before them may have spaces."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[0]
+        return ["", *["0"] * 49]
+    return stat.rpartition(")")[2].split()

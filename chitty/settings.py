@@ -16,6 +16,8 @@ T = TypeVar("T")
 _WHERE = re.compile(r"(.*) - at `(key` in `)?\$([^`]*)`", re.DOTALL)
 """How msgspec ends its errors: the last such end is its own, whatever the value at fault says."""
 
+_SPEC = re.compile(r"[\w.]+:\w+")
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Size = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
@@ -140,7 +142,7 @@ class Bot(_Section, frozen=True):
                 check_text(phrase)
             except InvalidArgument as error:
                 raise ValueError(f"phrases: {error}") from None
-        if not re.fullmatch(r"[\w.]+:\w+", self.run):
+        if not _SPEC.fullmatch(self.run):
             raise ValueError(f"run: {self.run!r} is not of the form package.module:function")
 
 
@@ -157,9 +159,10 @@ class ClientTls(_Section, frozen=True):
 
 
 class Clients(_Section, frozen=True):
-    """Who takes part when nobody says, and what they show and trust."""
+    """Who takes part when nobody says, how their processes are started, and what they show and trust."""
 
     count: Size
+    start: Literal["fork", "exec"]
     roster: list[str]
     tls: ClientTls
 

@@ -2,7 +2,8 @@
 
 `pytest --rewrite` writes what transcripts expect anew; only commit the changes if you understand what
 caused them. `pytest --hypothesis-profile=thorough --timeout=0` looks for counter-examples for much longer, and
-by chance.
+by chance. `pytest --long` plays the faults of tests/faults in their long form, and `--record FILE` appends what
+each of them counted to a file.
 """
 
 import pytest
@@ -24,6 +25,8 @@ settings.load_profile("quick")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="write what transcripts expect anew")
+    parser.addoption("--long", action="store_true", help="play the faults of tests/faults in their long form")
+    parser.addoption("--record", metavar="FILE", help="append what the tests of faults counted to FILE, as JSON lines")
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -258,17 +260,17 @@ def test_a_process_ends_with_its_parent(children: list[subprocess.Popen[bytes]])
 def test_a_process_does_not_end_before_it_is_old_enough_to() -> None:
     source = """
         import time
-        begun = time.monotonic()
         from chitty import process
         process.linger()
         lingered = time.monotonic()
         process.linger()
-        print(lingered - begun, time.monotonic() - lingered)
+        print(lingered, time.monotonic() - lingered)
     """
     command = [sys.executable, "-c", textwrap.dedent(source)]
+    begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
     lingered, again = map(float, done.stdout.split())
-    assert lingered >= process.MINIMUM_LIFE
+    assert lingered - begun >= process.MINIMUM_LIFE, "since it was started, however it was"
     assert again < process.MINIMUM_LIFE
 
 
@@ -280,7 +282,12 @@ def test_a_ready_file_tells_who_wrote_it(tmp_path: Path) -> None:
     source = f"from pathlib import Path; process.write_ready(Path({str(ready)!r}), incarnation='9f3a', name='ålice')"
     child = subprocess.Popen(program(source), cwd=ROOT)
     assert child.wait() == 0
-    assert process.read_ready(ready) == {"pid": child.pid, "incarnation": "9f3a", "name": "ålice"}
+    assert process.read_ready(ready) == {
+        "pid": child.pid,
+        "started": ANY,
+        "incarnation": "9f3a",
+        "name": "ålice",
+    }
 
 
 def test_a_ready_file_is_whole_at_any_time(tmp_path: Path, children: list[subprocess.Popen[bytes]]) -> None:
@@ -321,6 +328,7 @@ def test_facts_are_json(tmp_path: Path) -> None:
     process.write_ready(tmp_path / "server", address="127.0.0.1:5051", health="SERVING")
     assert json.loads((tmp_path / "server").read_text()) == {
         "pid": os.getpid(),
+        "started": process.started(os.getpid()),
         "address": "127.0.0.1:5051",
         "health": "SERVING",
     }
@@ -357,6 +365,15 @@ def test_the_name_of_a_process_does_not_hide_its_state(tmp_path: Path, children:
     child = subprocess.Popen([named, "60"])
     children.append(child)
     eventually(lambda: process.state_of(child.pid) == "S")
+
+
+def test_a_process_is_told_from_an_earlier_one_by_its_start(children: list[subprocess.Popen[bytes]]) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    children.append(child)
+    assert process.started(child.pid) >= process.started(os.getpid()) > 0
+    child.kill()
+    child.wait()
+    assert process.started(child.pid) == 0
 
 
 @pytest.mark.parametrize("pid", [0, -1, 2**31])

@@ -34,11 +34,11 @@ def join(session: Session, *, who: tuple[str, ...], human: bool, bot: str) -> in
 @with_session
 def leave(session: Session, *, who: tuple[str, ...], everyone: bool) -> int:
     """Let participants leave in good order; one that has ended is forgotten."""
-    from chitty.stack import membership
+    from chitty.stack import leaving
 
     if everyone is bool(who):
         raise click.UsageError("give the names of those that are to leave, or --all")
-    return tell_left(session, membership.leave(session.stack(), None if everyone else list(who)))
+    return tell_left(session, leaving.leave(session.stack(), None if everyone else list(who)))
 
 
 @click.command(short_help="Let N participants run.", epilog=example("chitty scale 10"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from chitty.cli.base import DONE, FAILED, TIMED_OUT, Session, fail
 
 if TYPE_CHECKING:
-    from chitty.stack.membership import Left
+    from chitty.stack.leaving import Left
     from chitty.stack.waiting import Outcome
 
 

@@ -131,6 +131,7 @@ def main() -> int:
 
 
 def _live(client: Client, logger: logging.Logger) -> int:
+    client.publish_ready(joined=False)  # a fork is known by nothing else, should it outlive its supervisord
     try:
         asyncio.run(until_stopped(client.run(), signal.SIGTERM, signal.SIGINT))
     except ChittyError as error:

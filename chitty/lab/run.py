@@ -16,7 +16,7 @@ from chitty.lab import conditions
 from chitty.lab.conditions import Logs
 from chitty.lab.scenario import Scenario
 from chitty.lab.steps import Expect, Join, Kill, Leave, Pause, Restart, Say, Step, Unpause, Up, Wait
-from chitty.stack import faults, locks, membership, say, waiting
+from chitty.stack import faults, leaving, locks, membership, say, waiting
 from chitty.stack.control import Stack, quiet
 from chitty.stack.down import down
 from chitty.stack.layout import Layout
@@ -159,7 +159,7 @@ class _Player:
             raise Unexpected(f"refused: {said.refusal}")
 
     def _leave(self, step: Leave) -> None:
-        left = membership.leave(self.stack, step.who)
+        left = leaving.leave(self.stack, step.who)
         if left.lost or left.removed:
             raise Unexpected(f"{', '.join(left.lost + left.removed)} had ended, or did not leave in good order")
 

@@ -40,6 +40,8 @@ _STEPS = (
 FORMAT = len(_STEPS)
 """Version of the database's format, kept in its header (PRAGMA user_version)."""
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
 _ANEW = "put a copy back, or begin anew with `chitty up --fresh`"
 _WHY = {
     sqlite3.SQLITE_FULL: "its disk is full: make room, and it goes on",
@@ -59,6 +61,9 @@ class SqliteSequencer:
         path: of the database; made if there is none, readable by its owner only.
         options: how durable, and what to keep.
 
+    Attributes:
+        doubt: why it begins a new order, though there was one; else empty.
+
     Raises:
         StorageFailed: another server has it, it is of a newer version, damaged, or may not be written.
     """
@@ -72,8 +77,8 @@ class SqliteSequencer:
         try:
             with _failures(path):
                 self._connection = _open(path)
+                self.doubt = _bring_up_to_date(self._connection, path, options.synchronous)
                 self._connection.execute(f"PRAGMA synchronous={options.synchronous}")
-                _bring_up_to_date(self._connection, path)
                 self._recover()
         except BaseException:
             os.close(self._lock)
@@ -184,8 +189,13 @@ class SqliteSequencer:
         self._oldest = _oldest(self._connection)
 
     def _close(self) -> None:
+        run = self._connection.execute
         try:
-            self._connection.execute("UPDATE about SET value = ? WHERE key = 'closed'", [self._noted])
+            run("PRAGMA synchronous=full")  # what says that nothing is lost must not come before what might be
+            run("BEGIN IMMEDIATE")
+            run("UPDATE about SET value = ? WHERE key = 'closed'", [self._noted])
+            run("DELETE FROM about WHERE key = 'boot'")
+            run("COMMIT")
         finally:
             self._connection.close()
 
@@ -254,10 +264,11 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path, synchronous: str) -> str:
     """Make the tables of a new database, and those of an older format what they are in this one.
 
-    It writes in any case, so that a database which may not be written is refused here.
+    It writes in any case, so that a database which may not be written is refused here. It notes how it is used,
+    durably, and returns why what it held is given up, if it is.
     """
     connection.execute("BEGIN IMMEDIATE")
     version = _version(connection, path)
@@ -267,8 +278,46 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA application_id={_APPLICATION}")
     connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("INSERT OR IGNORE INTO about VALUES ('epoch', ?)", [new_epoch()])
-    connection.execute("INSERT OR REPLACE INTO about VALUES ('opened', ?)", [time.time()])
+    doubt = _doubt(connection)
+    notes = {"opened": time.time(), "boot": _boot(), "synchronous": synchronous}
+    connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", notes.items())
     connection.execute("COMMIT")
+    return doubt
+
+
+def _doubt(connection: sqlite3.Connection) -> str:
+    """Look whether the machine went down over an open log, and draw the consequences.
+
+    What the log's commits say was written about them may then be lost, for logs are not synced: it is written
+    again from the last snapshot on. Where commits were not synced either, the last ones may be lost, though
+    their events were delivered. Nobody can tell; the same sequences must not mean others, so a new order begins.
+    """
+    about = dict(connection.execute("SELECT key, value FROM about"))
+    if about.get("boot", _boot()) == _boot():
+        return ""
+    run = connection.execute
+    (snapshot,) = run("SELECT coalesce(max(position), 0) FROM snapshots").fetchone()
+    run("UPDATE about SET value = min(value, ?) WHERE key = 'closed'", [snapshot])
+    run("UPDATE log SET written = min(written, ?) WHERE position = (SELECT max(position) FROM log)", [snapshot])
+    if about["synchronous"] == "full":
+        return ""
+    run("DELETE FROM log")
+    run("DELETE FROM snapshots")
+    run("DELETE FROM about WHERE key = 'cut'")
+    run("UPDATE about SET value = 0 WHERE key = 'closed'")
+    run("UPDATE about SET value = ? WHERE key = 'epoch'", [new_epoch()])
+    return (
+        f"the machine went down while the database was synchronous={about['synchronous']}: what it acknowledged last"
+        " may be lost, so a new order begins, and everybody joins anew"
+    )
+
+
+def _boot() -> str:
+    """Return what is another after each start of the machine, or empty where there is no such thing."""
+    try:
+        return _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

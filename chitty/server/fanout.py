@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
-from chitty.core.errors import CursorTooOld, InvalidArgument, LimitExceeded, Refusal, TakenOver, Unavailable
+from chitty.core.errors import CursorTooOld, LimitExceeded, PreconditionFailed, Refusal, TakenOver, Unavailable
 from chitty.core.event import Event, Reason
 
 PATIENCE = 0.02
@@ -182,10 +182,12 @@ class Fanout:
         """Do nothing if a subscription may begin after event `after`.
 
         Raises:
-            InvalidArgument: it is in the future.
+            PreconditionFailed: it is in the future: whoever had that event has been delivered what is lost here.
         """
         if after > self.head:
-            raise InvalidArgument(f"there is no event {after} yet: the last one is {self.head}", field="after")
+            raise PreconditionFailed(
+                f"there is no event {after}: the last one is {self.head}; join anew, without an epoch", field="after"
+            )
 
     def subscribe(self, incarnation: str, joined: int, connection: int, after: int) -> Subscription:
         """Begin to listen after event `after`, or at the join at `joined`, whichever is later.

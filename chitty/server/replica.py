@@ -85,8 +85,8 @@ class Replica:
         """
         log = self._sequencer
         newest = log.latest(log.written)
-        # what the oldest one holds may be in no batch any more
-        snapshot = log.before(max(newest.sequence - _WARM, log.oldest() - 1)) if newest is not None else None
+        warm = newest.sequence - _WARM if newest is not None else 0
+        snapshot = log.before(max(warm, log.oldest() - 1))  # what the oldest one holds is in no batch any more
         if snapshot is not None:
             self.hub = Hub.restore(snapshots.decode(snapshot.state))
             self._fanout.begin_after(self.hub.sequence)

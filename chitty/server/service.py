@@ -143,7 +143,10 @@ class Service:
 def _sequencer(options: Server) -> Sequencer:
     if options.sequencer == "memory":
         return MemorySequencer()
-    return SqliteSequencer(Path(options.database.path), options.database)
+    sequencer = SqliteSequencer(Path(options.database.path), options.database)
+    if sequencer.doubt:
+        _logger.warning("%s", sequencer.doubt)
+    return sequencer
 
 
 def _arguments(options: Server) -> list[tuple[str, int]]:

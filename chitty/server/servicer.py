@@ -112,7 +112,7 @@ class Servicer:
         request = parse(pb.JoinRequest, data)
         name = names.normalise(request.participant)
         self._admission.check_name(context, incarnation, name)
-        self._check_cursor(request)
+        self._check_cursor(request, incarnation)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
         return command, request.after
@@ -163,7 +163,7 @@ class Servicer:
         present = [pb.Participant(name=member.name, joined=member.joined) for member in members]
         return pb.ListParticipantsResponse(participants=present, epoch=self._replica.epoch).SerializeToString()
 
-    def _check_cursor(self, request: pb.JoinRequest) -> None:
+    def _check_cursor(self, request: pb.JoinRequest, incarnation: str) -> None:
         if request.epoch and request.epoch != self._replica.epoch:
             raise PreconditionFailed(
                 f"epoch {request.epoch[:_SHOWN]!r} is not this service's, {self._replica.epoch!r}:"
@@ -172,7 +172,18 @@ class Servicer:
             )
         if request.after and not request.epoch:
             raise InvalidArgument(f"after {request.after} means nothing without its epoch: send both", field="after")
-        self._fanout.check(request.after)
+        try:
+            self._fanout.check(request.after)
+        except PreconditionFailed:
+            self._give_up(incarnation)
+            raise
+
+    def _give_up(self, incarnation: str) -> None:
+        """Let an absent member be gone at once that cannot go on where it is: it is to join anew."""
+        member = self._replica.hub.member(incarnation)
+        if member is not None and self._replica.absences.remaining(incarnation) is not None:
+            gone = Absence(incarnation, member.joined, member.connection)
+            self._replica.absences.begin(gone, forever=True)
 
     def _check_known(self, incarnation: str) -> None:
         """Turn a stranger away here: what can only be refused need not be in the ordered log."""

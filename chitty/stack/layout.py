@@ -15,6 +15,9 @@ from chitty.core.errors import StackError
 SERVER = "server"
 """The server's program; no participant can be called so."""
 
+START = "CHITTY_START"
+"""The variable by which the environment of a program says how it is to be started: fork or exec."""
+
 MAX_SOCKET_PATH = 99
 """Bytes of a socket's path: supervisord appends `.PID` while binding, and the kernel's limit is 107."""
 

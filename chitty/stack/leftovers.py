@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from chitty import process
 from chitty.stack.layout import Layout
@@ -19,12 +20,13 @@ _GRACE = 2.0
 def find(layout: Layout, supervisor: int | None) -> list[int]:
     """Return the pids of processes that a supervisord of this stack started, other than `supervisor`'s children."""
     marks = [b"SUPERVISOR_SERVER_URL=unix://" + os.fsencode(path) for path in (layout.socket(), _own_socket(layout))]
-    published = {process.read_ready(path).get("pid") for path in layout.ready.glob("[!.]*")}
+    published = {_identity(process.read_ready(path)) for path in layout.ready.glob("[!.]*")}
     found = []
     for pid in _pids():
         if pid in {os.getpid(), supervisor} or not process.alive(pid) or _descends(pid, supervisor):
             continue
-        if _has(pid, marks) or (pid in published and _works_in(pid, layout)):
+        # One that was forked has the environment of supervisord, but for what it published.
+        if _has(pid, marks) or (pid, process.started(pid)) in published:
             found.append(pid)
     return found
 
@@ -58,6 +60,10 @@ def end(pids: Iterable[int]) -> None:
 def command_line(pid: int) -> bytes:
     """Return the arguments of a process, empty when there is none."""
     return _read(pid, "cmdline")
+
+
+def _identity(ready: dict[str, Any]) -> tuple[Any, Any]:
+    return ready.get("pid"), ready.get("started")
 
 
 def _own_socket(layout: Layout) -> Path:

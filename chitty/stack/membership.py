@@ -1,15 +1,16 @@
-"""Participants come and go while the stack runs: join, leave, scale."""
+"""Participants join while the stack runs, or as many go as are too many: join, scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from chitty import logfile, process, settings
-from chitty.core.errors import AlreadyExists, StackError
+from chitty import process, settings
+from chitty.core.errors import AlreadyExists
 from chitty.settings import Settings
-from chitty.stack import control, grace, plan, tail, trust, waiting
+from chitty.stack import control, grace, leaving, plan, trust, waiting
 from chitty.stack.control import Stack
 from chitty.stack.files import write
 from chitty.stack.layout import slug
+from chitty.stack.leaving import Left
 from chitty.stack.members import Member, Members
 from chitty.stack.plan import Wish
 from chitty.stack.supervisor import Fault
@@ -17,15 +18,6 @@ from chitty.stack.waiting import Outcome
 
 JOIN_WAIT = 30.0
 """Seconds that a join may take: a loaded machine needs some to start an interpreter."""
-
-
-@dataclass(slots=True)
-class Left:
-    """What became of those that were asked to leave."""
-
-    left: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +42,6 @@ def join(stack: Stack, wishes: Sequence[Wish], caller: Caller, wait: float = JOI
     return waiting.joined(stack, [wish.name for wish in wishes], wait)
 
 
-def leave(stack: Stack, names: Sequence[str] | None) -> Left:
-    """Let participants leave, all of them when no names are given, and forget their programs.
-
-    Raises:
-        NotRunning: the stack does not run.
-        NoSuchParticipant: it has none of one of the names; then nobody leaves.
-    """
-    with stack.changing():
-        now = stack.members()
-        return _dismiss(stack, now.present() if names is None else unique([now.get(name) for name in names]))
-
-
 def scale(stack: Stack, number: int, caller: Caller, wait: float = JOIN_WAIT) -> tuple[Outcome, Left]:
     """Let as many participants run as asked: new ones from the roster, or the newest bots go, never humans."""
     with stack.changing():
@@ -72,7 +52,7 @@ def scale(stack: Stack, number: int, caller: Caller, wait: float = JOIN_WAIT) ->
         start(stack, now, [Wish(name) for name in names], told, caller)
         bots = sorted((one for one in running if one.kind == "bot"), key=lambda one: _age(stack, one))
         excess = max(0, len(running) - number)
-        left = _dismiss(stack, bots[max(0, len(bots) - excess) :] if excess else [])
+        left = leaving.dismiss(stack, bots[max(0, len(bots) - excess) :] if excess else [])
     return waiting.joined(stack, names, wait), left
 
 
@@ -94,7 +74,7 @@ def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, ca
         if old is not None:
             control.stop(stack, [old.slug], grace.CLIENT + grace.REAPED)
             supervisor.multicall([("removeProcessGroup", old.slug)])
-            remove_files(stack, old.slug)
+            leaving.remove_files(stack, old.slug)
         stack.publish_nothing(slug(wish.name))
         for file in plan.client_files(wish, told, caller.python, caller.path, autostart=False):
             write(stack.layout.directory / file.path, file.text)
@@ -107,24 +87,13 @@ def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, ca
                 raise result
     except Fault:
         for own in slugs:
-            _discard(stack, own)
+            leaving.discard(stack, own)
         raise
 
 
 def kept(stack: Stack) -> Settings:
     """Return the settings that the stack was started with."""
     return settings.read(stack.layout.settings)
-
-
-def remove_files(stack: Stack, own: str) -> None:
-    """Remove what was written for a participant, but its log."""
-    for path in (stack.layout.program(own), stack.layout.client(own), stack.layout.ready / own):
-        path.unlink(missing_ok=True)
-
-
-def unique(found: Sequence[Member]) -> list[Member]:
-    """Return each participant once."""
-    return list({member.slug: member for member in found}.values())
 
 
 def _runs(stack: Stack, now: Members, wish: Wish, told: Settings) -> bool:
@@ -138,43 +107,6 @@ def _runs(stack: Stack, now: Members, wish: Wish, told: Settings) -> bool:
         raise AlreadyExists(f"{member.name} is here already, as {is_a}: `chitty leave {member.name}` first")
     stack.tell(f"{member.name} is here already")
     return True
-
-
-def _dismiss(stack: Stack, going: Sequence[Member]) -> Left:
-    """Let participants leave; the caller holds the lock of changes."""
-    result = Left()
-    running = [member for member in going if member.runs]
-    for member in running:
-        stack.note(member.slug, intent="leave", pid=member.pid)
-    stuck = control.stop(stack, [member.slug for member in running], grace.CLIENT + grace.REAPED)
-    if stuck:
-        raise StackError(f"{', '.join(stuck)} did not end: see `chitty doctor`")
-    after = {member.slug: member for member in stack.members().present()} if running else {}
-    for member in going:
-        own = after.get(member.slug)
-        if own is None or member.over:
-            result.removed.append(member.name)
-            stack.note(member.slug, intent="forget")
-        else:
-            receipted = own.reason == "left" and (not member.joined or _has_left(stack, member))
-            (result.left if receipted else result.lost).append(member.name)
-            stack.note(member.slug, intent="left", name=member.name, kind=member.kind, reason=own.reason)
-        _discard(stack, member.slug)
-    return result
-
-
-def _has_left(stack: Stack, member: Member) -> bool:
-    """Tell whether the last leave that a participant asked for has its receipt in its log."""
-    for text in logfile.last_lines(stack.layout.log(member.slug)):
-        record = tail.read(member.slug, text)
-        if record is not None and record.text("op") == "leave" and record.event in {"ack", "send"}:
-            return record.event == "ack"
-    return False
-
-
-def _discard(stack: Stack, own: str) -> None:
-    stack.supervisor.multicall([("removeProcessGroup", own)])
-    remove_files(stack, own)
 
 
 def _age(stack: Stack, member: Member) -> int:

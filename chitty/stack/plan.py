@@ -16,7 +16,7 @@ from chitty.core.errors import SettingsError
 from chitty.core.names import MAX_NAME, fold
 from chitty.settings import Program, Settings, Trust
 from chitty.stack import grace
-from chitty.stack.layout import SERVER, Detour, slug
+from chitty.stack.layout import SERVER, START, Detour, slug
 
 SERVER_MODULE = "chitty.server"
 CLIENT_MODULE = "chitty.client"
@@ -76,7 +76,8 @@ def server_program(told: Settings, python: str) -> File:
 def client_program(name: str, told: Settings, python: str, *, autostart: bool) -> File:
     """Return the ini file of a participant: run once, for a crash is part of the experiment."""
     own = slug(name)
-    lines = _program(own, f"{python_word(python)} -P -m {CLIENT_MODULE} clients/{own}.json", told)
+    command = f"{python_word(python)} -P -m {CLIENT_MODULE} clients/{own}.json"
+    lines = _program(own, command, told, **{START: told.clients.start})
     lines += [
         "priority=100",
         f"autostart={'true' if autostart else 'false'}",
@@ -148,7 +149,9 @@ def _numbered(roster: Sequence[str]) -> Iterable[str]:
             yield f"{name[: MAX_NAME - len(str(number))]}{number}"
 
 
-def _program(own: str, command: str, told: Settings) -> list[str]:
+def _program(own: str, command: str, told: Settings, **environment: str) -> list[str]:
+    # PYTHONDONTWRITEBYTECODE is empty, because a child that may not write bytecode compiles everything again.
+    variables = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONUTF8": "1", **environment}
     return [
         f"[program:{own}]",
         f"command={command}",
@@ -160,6 +163,5 @@ def _program(own: str, command: str, told: Settings) -> list[str]:
         f"stdout_logfile=logs/{own}.log",
         f"stdout_logfile_maxbytes={told.logs.max_bytes}",
         f"stdout_logfile_backups={told.logs.backups}",
-        # Empty, because a child that may not write bytecode compiles everything again at each start.
-        'environment=PYTHONDONTWRITEBYTECODE="",PYTHONUTF8="1"',
+        "environment=" + ",".join(f'{key}="{value}"' for key, value in variables.items()),
     ]

@@ -17,6 +17,7 @@ from supervisor import events
 from supervisor.states import getProcessStateDescription
 
 from chitty.journal import wall_time
+from chitty.stack.forking import Forking
 
 _PATIENCE = 2.0  # seconds: a command that only looks whether the lock is held holds it for an instant
 
@@ -38,6 +39,7 @@ class Chitty:
         self._events = Path("events.jsonl").resolve()
         self._statuses: dict[int, int] = {}
         self._wrap_waitpid(supervisord.options)
+        self._forking = Forking(supervisord.options, _let_go)
         events.subscribe(events.ProcessStateEvent, self._changed)
 
     def programs(self) -> str:
@@ -89,6 +91,7 @@ class Chitty:
             fact |= _ending(status)
             _ends[program] = {**fact, "asked": _asked(program, process.pid)}
         if fact["state"] == "STARTING":
+            self._forking.prepare(process.config.command, process.config.environment)
             _ends.pop(program, None)
             _left.pop(program, None)
         self._write(fact)
@@ -159,6 +162,11 @@ def _hold(path: Path) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _let_go() -> None:
+    """Close a child's copy of the lock, which would be held for as long as any copy is open."""
+    os.close(_lock)
 
 
 def _is_open(descriptor: int, path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import time
 import unicodedata
-import xmlrpc.client
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -99,7 +98,7 @@ def send(stack: Stack, member: Member, text: str) -> None:
     # Binary, because XML has no way to write some characters that a message may have. A pipe that is full
     # makes supervisord fail although it keeps the line, and writes it later.
     try:
-        stack.supervisor.call("sendProcessStdin", member.slug, xmlrpc.client.Binary(f"{text}\n".encode()))
+        stack.supervisor.call("sendProcessStdin", member.slug, f"{text}\n".encode())
     except Undelivered:
         return
     except Fault as fault:

@@ -1,18 +1,16 @@
 """Calls to supervisord: XML-RPC over its unix socket. Knows no participant.
 
-The standard library does the encoding; supervisor's own package is not imported, for it takes longer to
-import than a call takes.
+Neither supervisor's own package nor the standard library's HTTP is imported: that takes longer than a call.
 """
 
-import http.client
 import os
 import socket
-import xmlrpc.client
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from chitty.core.errors import NotRunning, StackError
+from chitty.stack import xmlrpc
 
 TIMEOUT = 10.0
 """Seconds that supervisord has to answer; it is one loop, and answers in milliseconds."""
@@ -20,6 +18,9 @@ TIMEOUT = 10.0
 # Fault codes of supervisor.xmlrpc.Faults.
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
+
+_REQUEST = b"POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n"
+_NOBODY = "no stack runs here: `chitty up` starts one"
 
 
 class Fault(StackError):
@@ -32,17 +33,6 @@ class Fault(StackError):
 
 class Undelivered(StackError):
     """Supervisord failed while it answered, and what it was told may have been done all the same."""
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(os.fspath(self._path))
 
 
 class Supervisor:
@@ -61,12 +51,13 @@ class Supervisor:
             Undelivered: it failed while answering.
         """
         full = method if "." in method else f"supervisor.{method}"
-        body = xmlrpc.client.dumps(arguments, full).encode("utf-8", "surrogatepass")
+        content = self._post(xmlrpc.call(full, arguments))
         try:
-            ((result,), _) = xmlrpc.client.loads(self._post(body))
-        except xmlrpc.client.Fault as fault:
-            raise Fault(fault.faultCode, fault.faultString) from None
-        return result
+            return xmlrpc.answer(content)
+        except xmlrpc.Failed as fault:
+            raise Fault(fault.code, str(fault)) from None
+        except ValueError:  # it ended while it answered
+            raise NotRunning(_NOBODY) from None
 
     def multicall(self, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call several methods in one round; a Fault stands in its place among the results."""
@@ -90,19 +81,22 @@ class Supervisor:
         return True
 
     def _post(self, body: bytes) -> bytes:
-        connection = _Connection(self._path, self._timeout)
         try:
-            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
-            response = connection.getresponse()
-            answer = response.read()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._timeout)
+                connection.connect(os.fspath(self._path))
+                connection.sendall(_REQUEST % len(body) + body)
+                with connection.makefile("rb") as answer:
+                    head, ended, content = answer.read().partition(b"\r\n\r\n")  # until it closes the connection
         except TimeoutError:
             raise Undelivered(f"supervisord did not answer within {self._timeout:g} s: see `chitty doctor`") from None
-        except (FileNotFoundError, NotADirectoryError, ConnectionError, http.client.HTTPException):
-            raise NotRunning("no stack runs here: `chitty up` starts one") from None
+        except (FileNotFoundError, NotADirectoryError, ConnectionError):
+            raise NotRunning(_NOBODY) from None
         except OSError as error:
             raise StackError(f"cannot reach supervisord at {self._path}: {error.strerror}") from None
-        finally:
-            connection.close()
-        if response.status != http.client.OK:
-            raise Undelivered(f"supervisord failed to answer: HTTP {response.status} {response.reason}")
-        return answer
+        if not ended:
+            raise NotRunning(_NOBODY)
+        status = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")[2]
+        if not status.startswith("200 "):
+            raise Undelivered(f"supervisord failed to answer: HTTP {status}")
+        return content

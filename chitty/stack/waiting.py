@@ -39,14 +39,15 @@ def joined(stack: Stack, names: Sequence[str], wait: float, watch: Watch | None 
     """
     deadline = time.monotonic() + wait
     while True:
-        began = time.monotonic()
+        late, spent = time.monotonic() > deadline, time.process_time()
         now = stack.members()
         outcome = sort(now, names)
         if watch is not None:
             watch(now, len(outcome.joined), len(names))
-        if outcome.complete or now.server.failed or began > deadline:
+        if outcome.complete or now.server.failed or late:
             return outcome
-        time.sleep(max(_STEP, _SHARE * (time.monotonic() - began)))
+        # Of its own time: where supervisord takes long to answer, there is nothing to spare it.
+        time.sleep(max(_STEP, _SHARE * (time.process_time() - spent)))
 
 
 def sort(now: Members, names: Sequence[str]) -> Outcome:

@@ -11,6 +11,7 @@ from chitty.wire import identity
 
 OK = "OK"
 INVALID = "INVALID_ARGUMENT"
+PRECONDITION = "FAILED_PRECONDITION"
 NO_SESSION = "UNAUTHENTICATED"
 TAKEN = "ALREADY_EXISTS"
 TOO_MUCH = "RESOURCE_EXHAUSTED"
@@ -471,9 +472,9 @@ def cursor_rows() -> Iterator[Row]:
     for what, after in {"1": 1, "2^63": 2**63, "2^64-1": 2**64 - 1}.items():
         yield Row(f"after {what} of no epoch", "Join", join(rest=scalar(5, after)), INVALID, "after")
     for what, ahead in {"one ahead": 1, "a million ahead": 10**6}.items():
-        yield Row(f"after {what}", "Join", _after(lambda world, ahead=ahead: world.head + ahead), INVALID, "after")
+        yield Row(f"after {what}", "Join", _after(lambda world, ahead=ahead: world.head + ahead), PRECONDITION, "after")
     for what, after in {"2^63-1": 2**63 - 1, "2^63": 2**63, "2^64-1": 2**64 - 1}.items():
-        yield Row(f"after {what}", "Join", _after(lambda _, after=after: after), INVALID, "after")
+        yield Row(f"after {what}", "Join", _after(lambda _, after=after: after), PRECONDITION, "after")
 
 
 def _after(cursor: Callable[[World], int]) -> Callable[[World], bytes]:

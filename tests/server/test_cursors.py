@@ -32,7 +32,7 @@ async def test_a_newcomer_with_a_cursor_of_the_future_does_not_join(after):
         await events(stream, 1)
         request = pb.JoinRequest(participant="eve", number=1, lamport=1, epoch=service.epoch, after=after)
         refusal = await refused(eve.stub.Join(request, metadata=eve.metadata).read())
-        assert (refusal.status, refusal.field) == ("INVALID_ARGUMENT", "after")
+        assert (refusal.status, refusal.field) == ("FAILED_PRECONDITION", "after")
         await alice.publish("still alone")
         (said,) = await events(stream, 1)
         assert (said.text, await names(alice)) == ("still alone", ["alice"])

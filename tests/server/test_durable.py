@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import shutil
 
 import grpc
 import pytest
 
+import chitty
 from chitty.core.errors import StorageFailed
 from chitty.wire import chitty_pb2 as pb
 from tests.server.test_resuming import retry_delay
@@ -196,3 +198,75 @@ async def test_what_can_only_be_refused_is_not_in_the_log(durable):
             with pytest.raises(grpc.aio.AioRpcError):
                 await call
         assert position(service) == before
+
+
+async def test_one_that_asks_for_what_is_not_kept_any_more_can_join_anew(durable):
+    kept = {"window__events": 10, "database__snapshot_every": 10, "database__retention": {"events": 20, "days": 1}}
+    async with durable(**kept) as service, peers(service, 2) as (alice, bob):
+        await events(alice.join("alice"), 1)
+        stream = bob.join("bob")
+        await events(stream, 1)
+        stream.cancel()
+        for number in range(100):
+            await alice.publish(f"message {number}")
+        await eventually_async(lambda: service._replica._sequencer.oldest() > 50)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await bob.join("bob", epoch=service.epoch, after=10).read()
+        assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
+        (own,) = await events(bob.join("bob"), 1)
+        assert (own.participant, own.kind) == ("bob", pb.Event.JOINED)
+
+
+async def test_one_that_is_ahead_of_the_order_is_told_so_and_can_join_anew(durable):
+    async with durable() as service, peers(service, 2) as (alice, bob):
+        watching = alice.join("alice")
+        await events(watching, 1)
+        stream = bob.join("bob")
+        await events(stream, 1)
+        stream.cancel()
+        await eventually_async(lambda: len(service._replica.absences) == 1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await bob.join("bob", epoch=service.epoch, after=1000).read()
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "there is no event 1000: the last one is 2" in caught.value.details()
+        (own,) = await events(bob.join("bob"), 1)
+        assert [event.kind for event in await events(watching, 3)] == [pb.Event.JOINED, pb.Event.LEFT, pb.Event.JOINED]
+        assert own.sequence == 4
+
+
+async def test_a_log_of_before_lets_those_who_are_ahead_of_it_join_anew(durable, tmp_path):
+    """As an old copy of the database does that is put back."""
+    addresses: list[str] = []
+    async with durable() as first:
+        addresses.append(first.address)
+        alice = chitty.join("alice", lambda: addresses[-1])
+        await alice.__aenter__()
+        for file in list(tmp_path.glob("chitty.db*")):
+            shutil.copy(file, tmp_path / file.name.replace("chitty", "copy"))
+        for number in range(5):
+            await alice.publish(f"message {number}")
+    for file in list(tmp_path.glob("chitty.db*")):
+        file.unlink()
+    for file in list(tmp_path.glob("copy.db*")):
+        file.rename(tmp_path / file.name.replace("copy", "chitty"))
+    async with durable() as second:
+        addresses.append(second.address)
+        receipt = await asyncio.wait_for(alice.publish("after"), 20.0)
+        assert receipt.sequence == 4, "after its first join, its leave, and the join anew"
+        assert alice._participant.last == 4
+        await alice.leave()
+
+
+async def test_it_starts_again_though_the_beginning_is_not_kept_any_more(durable):
+    kept = {"database__snapshot_every": 10, "database__retention": {"events": 20, "days": 1}}
+    async with contextlib.AsyncExitStack() as stack:
+        async with durable(**kept) as first:
+            (alice,) = await stack.enter_async_context(peers(first, 1))
+            await events(alice.join("alice"), 1)
+            for number in range(100):
+                await alice.publish(f"message {number}")
+            await eventually_async(lambda: first._replica._sequencer.oldest() > 50)
+            time = first._replica.hub.time
+        async with durable(**kept) as second:
+            assert (second._replica.hub.sequence, second._replica.hub.time) == (101, time)
+            assert [member.name for member in second._replica.hub.members] == ["alice"]

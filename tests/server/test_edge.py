@@ -44,6 +44,7 @@ async def refusal(awaitable) -> tuple[grpc.StatusCode, str, str]:
 
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
+PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class TestJoin:
@@ -154,11 +155,11 @@ class TestResume:
     async def test_a_cursor_means_nothing_without_its_epoch(self, pair):
         assert (await refusal(pair[0].join("alice", after=1).read()))[:2] == (INVALID, "after")
 
-    async def test_a_cursor_in_the_future_is_invalid_and_the_membership_goes_on(self, service, pair):
+    async def test_a_cursor_in_the_future_is_refused_and_the_membership_goes_on(self, service, pair):
         alice, bob = pair
         stream = alice.join("alice")
         await events(stream, 1)
-        assert (await refusal(alice.join("alice", epoch=service.epoch, after=9).read()))[:2] == (INVALID, "after")
+        assert (await refusal(alice.join("alice", epoch=service.epoch, after=9).read()))[:2] == (PRECONDITION, "after")
         await events(bob.join("bob"), 1)
         await events(stream, 1)
 

@@ -24,7 +24,7 @@ class FakeOptions:
 
 class Process:
     def __init__(self, name, pid=0):
-        self.config = SimpleNamespace(name=name)
+        self.config = SimpleNamespace(name=name, command="true", environment=None)
         self.pid, self.laststart, self.backoff = pid, 0, 0
         self.state = ProcessStates.STOPPED
 
