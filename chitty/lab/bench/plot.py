@@ -85,6 +85,7 @@ class _Scale:
 def render(plot: Plot) -> str:
     """Return the plot as SVG; one without points says so."""
     lines = [line for line in plot.lines if line.points]
+    assert len(lines) <= len(_LIGHT), "each line has a colour of its own"
     body = (
         list(_drawn(plot, lines))
         if lines

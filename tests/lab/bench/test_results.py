@@ -155,7 +155,14 @@ def test_a_plot_of_nothing_says_so():
 
 
 def test_every_plot_of_a_run_is_xml_without_scripts_or_anything_from_elsewhere():
-    found = run(*(fanout("chitty", n, min(n, 10), 8, [10.0 * n, 12.0 * n]) for n in (3, 30)))
+    late = [
+        Point("latency", system, {"participants": n, "rate": rate}, [Sample({"p99": 1.0 * rate + n})])
+        for system in ("chitty", "naive", "nats")
+        for n in (3, 100, 1000)
+        if (system, n) != ("naive", 1000)
+        for rate in (1, 10, 100)
+    ]
+    found = run(*(fanout("chitty", n, min(n, 10), 8, [10.0 * n, 12.0 * n]) for n in (3, 30)), *late)
     drawn = plots.every(found)
     assert set(drawn) == {f"{name}.svg" for name in plots.PLOTS}
     for svg in drawn.values():
