@@ -28,7 +28,7 @@ RETRY = 1.0
 """Seconds after which one is to ask again whose command the ordered log could not take."""
 
 _WARM = 2_000
-"""Commands that are applied anew at a start, at least, so that who resumes soon finds them in the window."""
+"""Events that are applied anew at a start, at least, so that who resumes soon finds them in the window."""
 
 
 @dataclass(slots=True)
@@ -87,7 +87,9 @@ class Replica:
             StorageFailed: the log cannot be read, or was written for later rules.
         """
         log = self._sequencer
-        snapshot = log.latest(max(0, min(log.written, log.last - _WARM))) or log.before(log.oldest() - 1)
+        newest = log.latest(log.written)
+        warm = newest.sequence - _WARM if newest is not None else 0
+        snapshot = log.before(max(warm, log.oldest() - 1))  # what the oldest one holds is in no batch any more
         if snapshot is not None:
             self.hub = Hub.restore(snapshots.decode(snapshot.state))
             self._fanout.begin_after(self.hub.sequence)

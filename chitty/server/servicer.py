@@ -8,7 +8,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -104,6 +104,12 @@ class Servicer:
 
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
+        command, after = self._command_of(data, context)
+        with self._addresses.one_from(context.peer(), command.incarnation):
+            await self._stay(command, after, context.write)
+
+    def _command_of(self, data: bytes, context: ServicerContext[Any, Any]) -> tuple[Join, int]:
+        """Return what a JoinRequest asks for, and after which event."""
         incarnation = identity.authenticate(context.invocation_metadata())
         self._admission.admit(context)
         request = parse(pb.JoinRequest, data)
@@ -112,9 +118,7 @@ class Servicer:
         self._check_cursor(request, incarnation)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
-        with self._addresses.one_from(context.peer(), incarnation):
-            async with self._stay(command, request.after) as subscription:
-                await subscription.write_all(context.write, convert.epoch_frame(self._replica.epoch))
+        return command, request.after
 
     async def publish(self, _: object, context: ServicerContext[Any, Any]) -> None:
         """Serve a stream of requests, one after the other: each is committed before the next is read."""
@@ -233,9 +237,8 @@ class Servicer:
             raise outcome.refusal
         return outcome
 
-    @contextlib.asynccontextmanager
-    async def _stay(self, command: Join, after: int) -> AsyncIterator[Subscription]:
-        """Join, and notice at the end that the participant is gone, unless it left or its Join was repeated.
+    async def _stay(self, command: Join, after: int, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Join, write the stream, and notice at its end that the participant is gone, unless it left or joined again.
 
         The subscription is made as the join is applied, not when this call hears of it: a leave may be
         applied in between, and the call may have been cancelled.
@@ -263,7 +266,8 @@ class Servicer:
         submitted.add_done_callback(self._note_joined)
         try:
             await asyncio.shield(submitted)
-            yield await made
+            del submitted, subscribe  # with the outcome: a stay lasts, and there are many
+            await (await made).write_all(write, convert.epoch_frame(self._replica.epoch))
         except CursorTooOld:
             note_absent = functools.partial(note_absent, forever=True)  # no cursor of its own leads any further
             raise
