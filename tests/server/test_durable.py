@@ -293,7 +293,8 @@ async def test_one_who_leaves_and_joins_anew_in_one_batch_belongs_and_is_noticed
         open_again.set()
         await leaving
         assert [event.kind for event in await events(new, 1)] == [pb.Event.JOINED]
-        assert await old.read() is grpc.aio.EOF, "the old stream ended well, with nothing more in it"
+        assert [event.participant for event in await events(old, 1)] == ["bob"]
+        assert await old.read() is grpc.aio.EOF, "the old stream ended well before its own leave"
         new.cancel()
         heard = await events(waiting, 4)
         assert [(event.participant, event.kind, event.reason) for event in heard[1:]] == [
