@@ -138,7 +138,7 @@ class Session:
         self._asked_to_leave = self._leaving = False
         self._heard_all = False
         self._failure: Refusal | None = None
-        self._complained = False
+        self._complained: type[Refusal] | None = None
 
     @property
     def incarnation(self) -> str:
@@ -337,8 +337,8 @@ class Session:
             self._failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
-        elif not self._complained:
-            self._complained = True
+        elif self._complained is not type(refusal):  # of each reason once, until it belongs again
+            self._complained = type(refusal)
             problem = "cannot reach the service" if isinstance(refusal, Unavailable) else "cannot join yet"
             self._logger.warning("%s, trying until it answers: %s", problem, refusal)
         return True
@@ -392,8 +392,8 @@ class Session:
         while (address := self._locate()) is None:
             await asyncio.sleep(0.05)
             waited += 0.05
-            if waited > 1.0 and not self._complained:
-                self._complained = True
+            if waited > 1.0 and self._complained is None:
+                self._complained = Unavailable
                 self._logger.warning("waiting for the service: nobody knows its address yet")
         self._transport = Transport(address, self._secret, self._keepalive, self._loaded)
         return self._transport
@@ -413,7 +413,7 @@ class Session:
             return
         if joined:
             self._joined.set()
-            self._complained = False
+            self._complained = None
         else:
             self._joined.clear()
         if self._on_membership is not None:

@@ -42,7 +42,7 @@ FORMAT = len(_STEPS)
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
-_ANEW = "put a copy back, or begin anew with `chitty up --fresh`"
+_ANEW = "begin anew with `chitty up --fresh`, which keeps it in the archive"
 _WHY = {
     sqlite3.SQLITE_FULL: "its disk is full: make room, and it goes on",
     sqlite3.SQLITE_READONLY: "it may only be read: let its owner write it and its directory",

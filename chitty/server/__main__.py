@@ -34,6 +34,12 @@ def _publish_ready(**facts: str) -> None:
         process.write_ready(READY, **facts)
 
 
+def _earlier_port() -> int:
+    """Return where the stack's server listened in its last life, or 0."""
+    _, _, port = str(process.read_ready(READY).get("address", "")).rpartition(":")
+    return int(port) if port.isdecimal() else 0
+
+
 async def serve(options: Server) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -54,7 +60,7 @@ async def serve(options: Server) -> None:
     def publish(trouble: str = "", health: str = "SERVING") -> None:
         _publish_ready(address=service.address, epoch=service.epoch, health=health, trouble=trouble)
 
-    service = Service(options, publish, secret.read(options.secret_file))
+    service = Service(options, publish, secret.read(options.secret_file), _earlier_port())
     await service.start()
     publish()
     service.applying.add_done_callback(lambda _: stop("the ordered log broke"))

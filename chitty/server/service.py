@@ -52,14 +52,18 @@ class Service:
     Args:
         troubled: called when the ordered log cannot be written, with why, and with nothing once it can again.
         secret: what whoever joins must know, empty for nothing.
+        earlier: the port of an earlier life, to be taken again where any will do.
 
     Raises:
         StorageFailed: the database cannot be used.
     """
 
-    def __init__(self, options: Server, troubled: Callable[[str], None] = lambda _: None, secret: str = "") -> None:
+    def __init__(
+        self, options: Server, troubled: Callable[[str], None] = lambda _: None, secret: str = "", earlier: int = 0
+    ) -> None:
         self._options = options
         self._secret = secret
+        self._earlier = earlier
         self._on_trouble = troubled
         self._sequencer = sequencer = _sequencer(options)
         self._journal = process.Journal(HUB, sequencer.epoch)
@@ -98,7 +102,7 @@ class Service:
         self._server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.address = listen(self._server, self._options, self._secret, _logger)
+        self.address = listen(self._server, self._options, self._secret, _logger, self._earlier)
         self._replica.recover()
         limits = self._options.limits
         self._replica.configure(Limits(participants=limits.participants, receipts=limits.receipts))

@@ -144,7 +144,7 @@ def _database(stack: Stack) -> Iterator[Finding]:
     if not path.exists():
         if process.alive(int(process.read_ready(stack.layout.ready / SERVER).get("pid", 0))):
             yield _ill(
-                f"database {path} is gone, and the server still writes to it: `chitty down`, and put a copy back"
+                f"database {path} is gone, and the server still writes to it: `chitty restart server` begins a new one"
             )
         return
     room = shutil.disk_usage(path.parent).free

@@ -24,6 +24,7 @@ from chitty.stack.layout import SERVER, Detour, detour
 from chitty.stack.membership import Caller
 from chitty.stack.plan import File, Wish
 from chitty.stack.waiting import Outcome, Watch
+from chitty.wire import guard, secret
 
 _WAIT = 30.0  # seconds
 _WAIT_EACH = 1.0  # seconds a participant: two slow cores start two or three a second
@@ -152,6 +153,7 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     told = effective(request)
     asked = wishes(request, told)
     trust.check(told, [wish.name for wish in asked])
+    guard.check(told.server, secret.read(told.server.secret_file))
     plain = detour(stack.layout.directory)
     written = files(asked, told, caller, plain)
     old = leftovers.find(stack.layout, None)

@@ -308,3 +308,13 @@ def test_the_database_of_another_stack_that_runs_is_neither_archived_nor_removed
         stack.run("say", "bob", "still here")
     finally:
         other.end()
+
+
+def test_a_service_that_may_not_listen_is_refused_before_anything_is_archived(stack, tmp_path):
+    stack.up("--clients", 1)
+    stack.run("down")
+    (tmp_path / "open.yaml").write_text("server: {host: 0.0.0.0}\n")
+    said = stack.up("--fresh", "--config", tmp_path / "open.yaml", expect=1)
+    assert "refusing to listen on 0.0.0.0" in said
+    assert not (stack.layout.directory / "archive").exists()
+    assert stack.layout.log("bob").exists()
