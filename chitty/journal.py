@@ -11,9 +11,10 @@ Prose has `-` for its event. Knows no file and no clock: the head's time is give
 import functools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from chitty.core import steps
 from chitty.core.event import Event
@@ -102,7 +103,7 @@ def entries(taken: Iterable[Step], first: int, epoch: str = "", *, again: bool =
     `epoch` is the hub's, for broadcasts. `again` marks what the process may have written in an earlier life.
     """
     mark = " again=1" if again else ""
-    return [_entry(step, n, epoch) + mark for n, step in enumerate(taken, first)]
+    return [_WRITERS[type(step)](step, n, epoch) + mark for n, step in enumerate(taken, first)]
 
 
 def lines(head: str, process: str, written: Sequence[str]) -> str:
@@ -188,34 +189,73 @@ def _event(event: Event) -> str:
     return f"participant={event.participant}{reason} text={quote(event.text)}"
 
 
-def _entry(step: Step, n: int, epoch: str) -> str:  # noqa: PLR0911 - one return a kind of line is the table
-    match step:
-        case steps.Deliver(lamport, of, event):
-            return (
-                f"deliver lamport={lamport} n={n} op={event.kind} epoch={of} seq={event.sequence}"
-                f" stamped={event.lamport} {_event(event)}"
-            )
-        case steps.Receive(lamport, op, id_, stamped, who):
-            return f"receive lamport={lamport} n={n} op={op} id={id_} stamped={stamped} participant={who}"
-        case steps.Broadcast(event, members):
-            cause = f" cause={event.cause}" if event.cause else ""
-            return (
-                f"broadcast lamport={event.lamport} n={n} op={event.kind} epoch={epoch} seq={event.sequence}{cause}"
-                f" members={members} {_event(event)}"
-            )
-        case steps.Send(lamport, op, id_, text):
-            said = "" if text is None else f" text={quote(text)}"
-            return f"send lamport={lamport} n={n} op={op} id={id_}{said}"
-        case steps.Ack(lamport, op, id_, of, sequence, stamped):
-            return f"ack lamport={lamport} n={n} op={op} id={id_} epoch={of} seq={sequence} stamped={stamped}"
-        case steps.Refused(lamport, op, id_, status, why):
-            return f"refused lamport={lamport} n={n} op={op} id={id_} status={status} reason={quote(why)}"
-        case steps.Detect(lamport, who, incarnation, reason):
-            return (
-                f"detect lamport={lamport} n={n} op=leave participant={who} incarnation={incarnation} reason={reason}"
-            )
-        case steps.Start(lamport, incarnation, pid, version, of):
-            who = f"epoch={of}" if of else f"incarnation={incarnation}"
-            return f"start lamport={lamport} n={n} format={FORMAT} {who} pid={pid} version={version}"
-        case steps.End(lamport, reason):
-            return f"end lamport={lamport} n={n} reason={quote(reason)}"
+def _deliver(step: steps.Deliver, n: int, _: str) -> str:
+    event = step.event
+    return (
+        f"deliver lamport={step.lamport} n={n} op={event.kind} epoch={step.epoch} seq={event.sequence}"
+        f" stamped={event.lamport} {_event(event)}"
+    )
+
+
+def _receive(step: steps.Receive, n: int, _: str) -> str:
+    return (
+        f"receive lamport={step.lamport} n={n} op={step.op} id={step.id} stamped={step.stamped}"
+        f" participant={step.participant}"
+    )
+
+
+def _broadcast(step: steps.Broadcast, n: int, epoch: str) -> str:
+    event = step.event
+    cause = f" cause={event.cause}" if event.cause else ""
+    return (
+        f"broadcast lamport={event.lamport} n={n} op={event.kind} epoch={epoch} seq={event.sequence}{cause}"
+        f" members={step.members} {_event(event)}"
+    )
+
+
+def _send(step: steps.Send, n: int, _: str) -> str:
+    said = "" if step.text is None else f" text={quote(step.text)}"
+    return f"send lamport={step.lamport} n={n} op={step.op} id={step.id}{said}"
+
+
+def _ack(step: steps.Ack, n: int, _: str) -> str:
+    return (
+        f"ack lamport={step.lamport} n={n} op={step.op} id={step.id} epoch={step.epoch} seq={step.sequence}"
+        f" stamped={step.stamped}"
+    )
+
+
+def _refused(step: steps.Refused, n: int, _: str) -> str:
+    return (
+        f"refused lamport={step.lamport} n={n} op={step.op} id={step.id} status={step.status} reason={quote(step.why)}"
+    )
+
+
+def _detect(step: steps.Detect, n: int, _: str) -> str:
+    return (
+        f"detect lamport={step.lamport} n={n} op=leave participant={step.participant}"
+        f" incarnation={step.incarnation} reason={step.reason}"
+    )
+
+
+def _start(step: steps.Start, n: int, _: str) -> str:
+    who = f"epoch={step.epoch}" if step.epoch else f"incarnation={step.incarnation}"
+    return f"start lamport={step.lamport} n={n} format={FORMAT} {who} pid={step.pid} version={step.version}"
+
+
+def _end(step: steps.End, n: int, _: str) -> str:
+    return f"end lamport={step.lamport} n={n} reason={quote(step.reason)}"
+
+
+_WRITERS: dict[type[Step], Callable[[Any, int, str], str]] = {
+    steps.Deliver: _deliver,
+    steps.Receive: _receive,
+    steps.Broadcast: _broadcast,
+    steps.Send: _send,
+    steps.Ack: _ack,
+    steps.Refused: _refused,
+    steps.Detect: _detect,
+    steps.Start: _start,
+    steps.End: _end,
+}
+"""A table, because a `match` over nine classes takes half the time of a line."""

@@ -157,11 +157,18 @@ def linger() -> None:
 
 
 def write_ready(path: Path, **facts: Any) -> None:
-    """Publish facts about this process, whole or not at all: its pid, its start, and what it is given."""
+    """Publish facts about this process, whole or not at all: its pid, its start, and what it is given.
+
+    That it could not is logged, and no reason to end.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     told = {"pid": os.getpid(), "started": started(os.getpid()), **facts}
-    fresh.write_text(json.dumps(told), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(json.dumps(told), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:  # the disk may be full: what the process is for goes on
+        fresh.unlink(missing_ok=True)
+        logging.getLogger("chitty.output").error("cannot write %s: %s", path, error.strerror)
 
 
 def read_ready(path: Path) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def table(runs: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Put the table of the runs in the files given into the page."""
     lines = [line for name in sys.argv[1:] for line in Path(name).read_text(encoding="utf-8").splitlines()]
+    if not lines:
+        sys.exit("no runs: give files that `bin/test --record FILE` wrote")
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -28,6 +28,7 @@ from chitty.cli.evidence import check, diagram, report
 from chitty.cli.faults import kill, pause, restart, unpause
 from chitty.cli.lab import demo, run_scenario
 from chitty.cli.looking import config, doctor, logs, status
+from chitty.cli.measuring import bench
 from chitty.cli.members import join, leave, scale
 from chitty.cli.shell import completion
 from chitty.cli.speaking import attach, chat, say
@@ -58,7 +59,7 @@ _VERBS: tuple[click.Command, ...] = (
     *(diagram, check, report),
     *(config, certs, doctor),
     down,
-    *(run_scenario, demo),
+    *(run_scenario, demo, bench),
     completion,
 )
 for _verb in _VERBS:

@@ -31,8 +31,8 @@ def certs(
 ) -> int:
     """Make an authority for development in DIR, and certificates for the server and for each NAME.
 
-    The server's is for localhost, 127.0.0.1, ::1 and each --host. What is there is kept, so that participants can be
-    added later. Private keys are readable by you only.
+    The server's is for localhost, 127.0.0.1, ::1 and each --host. The authority is kept, so that participants can be
+    added later; certificates that exist are made anew with --force only. Private keys are readable by you only.
 
     Needs cryptography: pip install 'chitty-chat[tls]'.
     """

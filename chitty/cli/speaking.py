@@ -11,6 +11,8 @@ from chitty.cli.base import DONE, FOLDER, Session, example, fail, with_session
 from chitty.cli.values import Name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chitty.settings import Trust
     from chitty.stack.control import Stack
 
@@ -88,7 +90,10 @@ def chat(session: Session, /, *, name: str, server: str | None, log: Path | None
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its words would stand between the lines of the chat
     stack = session.stack() if server is None else None
-    address = report.address(stack.members()) if stack is not None else str(server)
+    address: str | Callable[[], str | None] = str(server)
+    if stack is not None:
+        report.address(stack.members())
+        address = stack.layout.located  # which a restarted server changes
     trust = _trust(stack, name, said)
     from chitty.client import chat as talking
     from chitty.client import credentials

@@ -20,20 +20,23 @@ from prompt_toolkit.validation import ValidationError, Validator
 from chitty import journal, process
 from chitty.client import stdin
 from chitty.client.credentials import Credentials
-from chitty.client.session import Session, join
+from chitty.client.session import Locate, Session, join
 from chitty.client.stopping import until_stopped
-from chitty.core.errors import ChittyError, InvalidArgument, SettingsError
+from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text
 from chitty.terminal import colour_of, paint
 
 HELP = "/who lists who is here, /leave leaves, /help says this; a line that begins with // is said with one /"
 
+PATIENCE = 30.0
+"""Seconds that receipts may take once standard input has ended, where no person is there to give up."""
+
 _LEAVE_AT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _QUIET, _BOLD, _RED = "2", "1", "31"
 
 
-def run(name: str, address: str, log: Path, credentials: Credentials | None = None) -> int:
+def run(name: str, address: str | Locate, log: Path, credentials: Credentials | None = None) -> int:
     """Join as `name` from this terminal until the person leaves; return the process's exit code.
 
     Without a terminal, standard input is said line by line, and its end leaves.
@@ -55,14 +58,15 @@ def run(name: str, address: str, log: Path, credentials: Credentials | None = No
 class Chat:
     """One person's chat: what is typed goes out, what is delivered is shown in the total order."""
 
-    def __init__(self, name: str, address: str, credentials: Credentials | None = None) -> None:
+    def __init__(self, name: str, address: str | Locate, credentials: Credentials | None = None) -> None:
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
         self._session = join(name, address, on_membership=self._on_membership, credentials=credentials)
         logging.getLogger(f"chitty.{self._session.name}").addHandler(_Complaints(self._complain))
         self._was_joined = False
         self._leaving = False
         self._lines: asyncio.Queue[str] = asyncio.Queue()
-        self._pending = 0
+        self._speaking = False
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Join, talk, leave.
@@ -93,33 +97,38 @@ class Chat:
         """Say what has been typed, a line after the other, while the prompt goes on."""
         while True:
             line = await self._lines.get()
-            self._pending = 1 + self._lines.qsize()
+            self._speaking = True
             try:
-                await self._obey(line, me)
+                await me.publish(line[1:] if line.startswith("//") else line)
             except ChittyError as error:
                 self._show(self._paint(f"not said: {journal.escape(line)}: {journal.escape(str(error))}", _RED))
             finally:
-                self._pending = self._lines.qsize()
+                self._speaking = False
                 self._lines.task_done()
 
-    async def _obey(self, line: str, me: Session) -> None:
-        command = line.strip()
-        if command == "/who":
-            self._notice("here: " + ", ".join(await me.participants()))
-        elif command == "/help":
-            self._notice(HELP)
-        elif line.startswith("/") and not line.startswith("//"):
-            self._notice(f"{journal.escape(command)} is not a command: {HELP}")
-        elif line:
-            await me.publish(line[1:] if line.startswith("//") else line)
-
     def _take(self, text: str) -> bool:
-        """Take what was typed, or pasted, line by line; tell whether to go on."""
+        """Take what was typed, or pasted, line by line; tell whether to go on. Commands wait for no line."""
         for line in text.split("\n"):
-            if line.strip() == "/leave":
+            command = line.strip()
+            if command == "/leave":
                 return False
-            self._lines.put_nowait(line)
+            if command == "/who":
+                asking = asyncio.create_task(self._who())
+                self._asking.add(asking)
+                asking.add_done_callback(self._asking.discard)
+            elif command == "/help":
+                self._notice(HELP)
+            elif line.startswith("/") and not line.startswith("//"):
+                self._notice(f"{journal.escape(command)} is not a command: {HELP}")
+            elif line:
+                self._lines.put_nowait(line)
         return True
+
+    async def _who(self) -> None:
+        try:
+            self._notice("here: " + ", ".join(await self._session.participants()))
+        except ChittyError as error:
+            self._show(self._paint(f"nobody can be asked who is here: {journal.escape(str(error))}", _RED))
 
     async def _prompt(self, me: Session) -> None:
         prompt: PromptSession[str] = PromptSession(
@@ -139,7 +148,19 @@ class Chat:
         async for line in stdin.read_lines():
             if not self._take(line.decode(errors="surrogateescape")):
                 break
-        await self._lines.join()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._lines.join()
+                await asyncio.gather(*self._asking)
+        except TimeoutError:
+            raise Unacknowledged(
+                f"the service gave no receipt for {PATIENCE:g} s: of {self._unreceipted} lines nobody can tell whether"
+                " they were said"
+            ) from None
+
+    @property
+    def _unreceipted(self) -> int:
+        return self._lines.qsize() + self._speaking
 
     async def _show_events(self, me: Session) -> None:
         async for event in me:
@@ -153,7 +174,7 @@ class Chat:
         return f"{name}: {journal.escape(event.text)}"
 
     def _toolbar(self, me: Session) -> str:
-        waiting = f"  {self._pending} not receipted yet" if self._pending else ""
+        waiting = f"  {self._unreceipted} not receipted yet" if self._unreceipted else ""
         state = "" if me.joined else "  not connected: trying again"
         return f" Lamport time {me.time}   /who /leave /help{waiting}{state}"
 

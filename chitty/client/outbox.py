@@ -106,11 +106,11 @@ class Outbox:
         at_fault = _AT_FAULT.match(refusal.field)
         numbers = list(self._sent)[: self._most]
         if at_fault and int(at_fault[1]) < len(numbers):
-            numbers = numbers[int(at_fault[1]) :]
-            if refusal.field.endswith(".number") and numbers[0] < self._participant.joining:
-                self._say_anew([number for number in numbers if number < self._participant.joining], refusal)
+            first, joining = numbers[int(at_fault[1])], self._participant.joining
+            if refusal.field.endswith(".number") and first < joining:
+                self._say_anew([number for number in self._sent if first <= number < joining], refusal)
                 return True
-            numbers = numbers[:1]
+            numbers = [first]
         elif isinstance(refusal, LimitExceeded) and not refusal.retry_after and len(numbers) > 1:
             self._most = len(numbers) // 2
             return True

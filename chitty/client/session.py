@@ -138,7 +138,7 @@ class Session:
         self._asked_to_leave = self._leaving = False
         self._heard_all = False
         self._failure: Refusal | None = None
-        self._complained = False
+        self._complained: type[Refusal] | None = None
 
     @property
     def incarnation(self) -> str:
@@ -223,20 +223,25 @@ class Session:
             return
         self._asked_to_leave = True
         began = asyncio.get_running_loop().time()
-        await self._resume()
-        self._leaving = True
-        reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
-        if self.joined:
-            try:
+        reason = "stopped while it left"
+        try:
+            await self._resume()
+            self._leaving = True
+            self._taken.set()  # nobody need iterate any more for the last events to be read
+            if self.joined:
                 async with asyncio.timeout_at(began + LEAVE_SECONDS):
                     await self._outbox.settled()
                     await self._ask_to_leave()
                     await asyncio.shield(self._following)
                 reason = "left" if self._heard_all else "left, but its stream broke before its end"
-            except TimeoutError:
-                self.gave_up = True
-                reason = "gave up leaving"
-        await self._end(reason)
+            else:
+                reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
+        except TimeoutError:
+            self.gave_up = True
+            reason = "gave up leaving"
+        finally:  # whoever waits for this may be cancelled
+            self._leaving = True
+            await self._end(reason)
 
     async def _resume(self) -> None:
         """Wait a while for the membership, if there was one and its connection broke."""
@@ -265,6 +270,8 @@ class Session:
             if self._following is None or self._following.done():
                 if self._failure is not None:
                     raise self._failure
+                if self._following is not None and not self._following.cancelled():
+                    self._following.result()
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
@@ -330,8 +337,8 @@ class Session:
             self._failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
-        elif not self._complained:
-            self._complained = True
+        elif self._complained is not type(refusal):  # of each reason once, until it belongs again
+            self._complained = type(refusal)
             problem = "cannot reach the service" if isinstance(refusal, Unavailable) else "cannot join yet"
             self._logger.warning("%s, trying until it answers: %s", problem, refusal)
         return True
@@ -385,8 +392,8 @@ class Session:
         while (address := self._locate()) is None:
             await asyncio.sleep(0.05)
             waited += 0.05
-            if waited > 1.0 and not self._complained:
-                self._complained = True
+            if waited > 1.0 and self._complained is None:
+                self._complained = Unavailable
                 self._logger.warning("waiting for the service: nobody knows its address yet")
         self._transport = Transport(address, self._secret, self._keepalive, self._loaded)
         return self._transport
@@ -406,11 +413,14 @@ class Session:
             return
         if joined:
             self._joined.set()
-            self._complained = False
+            self._complained = None
         else:
             self._joined.clear()
         if self._on_membership is not None:
-            self._on_membership(joined)
+            try:
+                self._on_membership(joined)
+            except Exception:
+                self._logger.exception("on_membership failed")
 
     async def _end(self, reason: str) -> None:
         await self._stop()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 RULES = 1
 """Version of the rules that `Hub.apply` keeps; stored with commands, so that a log is replayed by its own."""
 
@@ -23,8 +25,7 @@ class Reason(StrEnum):
     EXPELLED = "expelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One broadcast of the hub: a join, a message or a leave, at its place in the total order.
 
     Attributes:
@@ -51,8 +52,7 @@ def announcement(kind: Kind, participant: str, lamport: int) -> str:
     return f"Participant {participant} {verb} Chitty-Chat at Lamport time {lamport}"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """What a participant says: its number, the timestamp of its send event, and the text."""
 
     number: int
@@ -60,8 +60,7 @@ class Message:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The acknowledgment of a message: where and when its broadcast stands in the total order."""
 
     number: int

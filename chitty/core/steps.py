@@ -5,13 +5,12 @@ chitty.journal writes them. `lamport` is the process's clock after the step, `st
 came with a message.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from chitty.core.event import Event, Kind, Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """A process begins; its clock does not tick. `epoch` is a hub's."""
 
     lamport: int
@@ -21,8 +20,7 @@ class Start:
     epoch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """A participant sends a message: ticks (IR1)."""
 
     lamport: int
@@ -31,8 +29,7 @@ class Send:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receive:
+class Receive(msgspec.Struct, frozen=True):
     """The hub accepts a message: merges (IR2)."""
 
     lamport: int
@@ -42,8 +39,7 @@ class Receive:
     participant: str
 
 
-@dataclass(frozen=True, slots=True)
-class Detect:
+class Detect(msgspec.Struct, frozen=True):
     """The hub notices that a participant is gone: a local event, ticks (IR1)."""
 
     lamport: int
@@ -52,8 +48,7 @@ class Detect:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(msgspec.Struct, frozen=True):
     """The hub sends an event to all participants: one send event (IR1), however many receive it.
 
     Attributes:
@@ -69,8 +64,7 @@ class Broadcast:
         return self.event.lamport
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True):
     """A participant receives an event: merges (IR2)."""
 
     lamport: int
@@ -78,8 +72,7 @@ class Deliver:
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(msgspec.Struct, frozen=True):
     """A participant receives the receipt of its message: merges (IR2)."""
 
     lamport: int
@@ -90,8 +83,7 @@ class Ack:
     stamped: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A participant learns that its message was refused: a local event, ticks (IR1)."""
 
     lamport: int
@@ -101,8 +93,7 @@ class Refused:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """A process ends in good order; its clock does not tick."""
 
     lamport: int

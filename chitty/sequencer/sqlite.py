@@ -42,7 +42,7 @@ FORMAT = len(_STEPS)
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
-_ANEW = "put a copy back, or begin anew with `chitty up --fresh`"
+_ANEW = "begin anew with `chitty up --fresh`, which keeps it in the archive"
 _WHY = {
     sqlite3.SQLITE_FULL: "its disk is full: make room, and it goes on",
     sqlite3.SQLITE_READONLY: "it may only be read: let its owner write it and its directory",
@@ -185,8 +185,8 @@ class SqliteSequencer:
             run("DELETE FROM log WHERE position <= ?", [cut])
             run("DELETE FROM snapshots WHERE position < ?", [cut])
             run("INSERT OR REPLACE INTO about VALUES ('cut', ?)", [cut])
+        self._oldest = _oldest(self._connection)  # before the commit: nobody is to look for what is gone after it
         run("COMMIT")
-        self._oldest = _oldest(self._connection)
 
     def _close(self) -> None:
         run = self._connection.execute
@@ -198,6 +198,23 @@ class SqliteSequencer:
             run("COMMIT")
         finally:
             self._connection.close()
+
+
+@contextlib.contextmanager
+def unused(path: Path) -> Iterator[None]:
+    """Keep servers out of a database, which need not exist, while it is moved or removed; its lock file stays.
+
+    Raises:
+        StorageFailed: a server has it.
+    """
+    if not path.exists():
+        yield
+        return
+    lock = _lock(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def examine(path: Path) -> str:
@@ -249,7 +266,10 @@ def _lock(path: Path) -> int:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StorageFailed(f"database {path}: cannot make {lock.name} beside it: {error.strerror}") from None
+        raise StorageFailed(
+            f"database {path}: cannot make {lock.name} in {path.absolute().parent}: {error.strerror};"
+            " see that the directory exists and may be written"
+        ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

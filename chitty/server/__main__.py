@@ -25,6 +25,8 @@ from chitty.settings import Server
 from chitty.wire import secret
 
 READY = Path("ready/server")
+PORT = Path("ready/.server.port")
+"""Where it listens, for its next life: what is in READY is gone when that begins."""
 
 _logger = logging.getLogger(f"chitty.{HUB}")
 
@@ -32,6 +34,11 @@ _logger = logging.getLogger(f"chitty.{HUB}")
 def _publish_ready(**facts: str) -> None:
     if READY.parent.is_dir():
         process.write_ready(READY, **facts)
+
+
+def _earlier_port() -> int:
+    """Return where the stack's server listened in its last life, or 0."""
+    return int(process.read_ready(PORT).get("port", 0))
 
 
 async def serve(options: Server) -> None:
@@ -54,9 +61,11 @@ async def serve(options: Server) -> None:
     def publish(trouble: str = "", health: str = "SERVING") -> None:
         _publish_ready(address=service.address, epoch=service.epoch, health=health, trouble=trouble)
 
-    service = Service(options, publish, secret.read(options.secret_file))
+    service = Service(options, publish, secret.read(options.secret_file), _earlier_port())
     await service.start()
     publish()
+    if READY.parent.is_dir():
+        process.write_ready(PORT, port=int(service.address.rpartition(":")[2]))
     service.applying.add_done_callback(lambda _: stop("the ordered log broke"))
     name = await stopping
     publish(health="NOT_SERVING")

@@ -1,8 +1,9 @@
 """The fan-out: every event once in one window, every subscription a cursor into it.
 
 Events leave in rounds. A round is everything new since the last one, as one bytes object that all who are
-caught up write; while they do, the next round gathers. Who lags takes larger slices when it is ready, first
-of what the window has no more, and delays nobody. Nothing is kept or done per participant for an event.
+caught up write; while they do, and for as long again, the next round gathers. Who lags takes larger slices
+when it is ready, first of what the window has no more, and delays nobody. Nothing is kept or done per
+participant for an event.
 Knows frames of bytes, not their content, and no gRPC.
 """
 
@@ -16,7 +17,10 @@ from chitty.core.event import Event, Reason
 PATIENCE = 0.02
 """Seconds that a round is waited for before those who still write it count as lagging."""
 
-MAX_SLICE = 1 << 18
+SHORT = 0.001
+"""Seconds of a round after which nothing rests: a timer is no finer, and few were written to."""
+
+MAX_SLICE = 1 << 17
 """Bytes of the largest slice: what one that does not read holds at most, besides gRPC's own buffers."""
 
 
@@ -154,8 +158,11 @@ class Fanout:
         self._frames: list[bytes] = []
         self._bytes = 0
         self._subscriptions: dict[str, Subscription] = {}
+        self._ending: set[Subscription] = set()  # of those who left, and still write what came before
         self._writing: set[Subscription] = set()
-        self._impatience: asyncio.TimerHandle | None = None
+        self._next: asyncio.TimerHandle | None = None
+        self._began = 0.0
+        self._rests_until = 0.0
         self._slices: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._stalled: dict[Subscription, tuple[int, float]] = {}
 
@@ -199,6 +206,7 @@ class Fanout:
     def unsubscribe(self, subscription: Subscription) -> bool:
         """Stop listening; tell whether this was the incarnation's subscription until now."""
         self._done_writing(subscription)
+        self._ending.discard(subscription)
         if self._subscriptions.get(subscription.incarnation) is not subscription:
             return False
         del self._subscriptions[subscription.incarnation]
@@ -210,6 +218,7 @@ class Fanout:
         if subscription is not None:
             refusal = None if left.reason is Reason.ASKED else Unavailable(left.text)
             subscription.finish(left.sequence - 1, refusal)
+            self._ending.add(subscription)
 
     def drain(self) -> None:
         """End all streams after what has been offered: the service stops."""
@@ -222,7 +231,7 @@ class Fanout:
         To be called now and then: who lags is looked at here, and nowhere an event or a round at a time.
         """
         stalled: dict[Subscription, tuple[int, float]] = {}
-        for subscription in self._subscriptions.values():
+        for subscription in (*self._subscriptions.values(), *self._ending):
             if subscription.is_caught_up:
                 continue
             cursor, since = self._stalled.get(subscription, (-1, now))
@@ -243,19 +252,19 @@ class Fanout:
 
     def cut_all(self) -> None:
         """End what a drain could not: streams that are not read."""
-        for subscription in list(self._subscriptions.values()):
+        for subscription in (*self._subscriptions.values(), *self._ending):
             subscription.cut(Unavailable("the service is shutting down: try again"))
 
     def offer(self, frames: Sequence[bytes]) -> None:
-        """Add events, next in sequence; they leave at once, or with the next round while one is written."""
+        """Add events, next in sequence; they leave at once, or with the next round after one that is written."""
         if not frames:
             return
         self._frames.extend(frames)
         self._bytes += sum(map(len, frames))
         if not self._writing:
-            self._begin_round()
-        elif self._impatience is None:
-            self._impatience = asyncio.get_running_loop().call_later(PATIENCE, self._begin_round)
+            self._begin_rested()
+        elif self._next is None:
+            self._next = asyncio.get_running_loop().call_later(PATIENCE, self._begin_round)
         self._trim()
 
     def caught_up(self, subscription: Subscription) -> None:
@@ -289,19 +298,43 @@ class Fanout:
         frames = await self._past.frames(after)
         return _joined(frames[: last - after], after)
 
+    def _begin_rested(self) -> None:
+        """Begin a round, but not before as much time has passed since the last one as that took.
+
+        A write costs the same for one event as for many. Without a rest a fan-out to many takes all the
+        time there is for rounds of few events, and commands, which would make them more, wait.
+        """
+        loop = asyncio.get_running_loop()
+        rest = self._rests_until - loop.time()
+        if rest <= 0:
+            self._begin_round()
+        elif self._next is None:
+            self._next = loop.call_later(rest, self._begin_round)
+
     def _begin_round(self) -> None:
-        if self._impatience is not None:
-            self._impatience.cancel()
-            self._impatience = None
+        self._forget_next()
+        self._began = asyncio.get_running_loop().time()
         self.visible = self.head
         self._slices.clear()
         self._writing = {subscription for subscription in self._subscriptions.values() if subscription.wake()}
 
     def _done_writing(self, subscription: Subscription) -> None:
-        if subscription in self._writing:
-            self._writing.remove(subscription)
-            if not self._writing and self.visible < self.head:
-                self._begin_round()
+        if subscription not in self._writing:
+            return
+        self._writing.remove(subscription)
+        if self._writing:
+            return
+        self._forget_next()  # nobody is impatient any more
+        now = asyncio.get_running_loop().time()
+        took = min(now - self._began, PATIENCE)
+        self._rests_until = now + took if took > SHORT else now
+        if self.visible < self.head:
+            self._begin_rested()
+
+    def _forget_next(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
     def _too_old(self, after: int) -> CursorTooOld:
         oldest = min(self.first, self._past.oldest) if self._past is not None else self.first

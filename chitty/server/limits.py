@@ -1,5 +1,6 @@
 """What a peer may ask for, by count and by time. Knows addresses and incarnations, and no call."""
 
+import asyncio
 import contextlib
 import ipaddress
 from collections import Counter
@@ -8,6 +9,9 @@ from urllib.parse import unquote
 
 from chitty.core.errors import LimitExceeded
 from chitty.core.hub import FULL
+
+_ROUNDING = 1e-6
+"""Seconds that sums of moments may be wrong by: nobody is to wait for less."""
 
 
 class Rates:
@@ -35,7 +39,7 @@ class Rates:
             return
         full_at = max(self._full_at.get(who, 0.0), now) + count / self._rate
         excess = full_at - now - self._burst / self._rate
-        if excess > 0:
+        if excess > _ROUNDING:
             raise LimitExceeded(
                 f"more than {self._rate:g} messages a second, and {self._burst:g} at once, are too many:"
                 f" wait {excess:.2f} s",
@@ -52,58 +56,86 @@ class Addresses:
     """How many are connected from each address; the loopback and unix sockets are not counted."""
 
     def __init__(self, limit: int) -> None:
-        self._count = _Count(limit)
+        self._limit = limit
+        self._streams: dict[str, Counter[str]] = {}
 
     @contextlib.contextmanager
-    def one_from(self, peer: str) -> Iterator[None]:
-        """Count one more from a peer, as gRPC names it, for as long as the block lasts.
+    def one_from(self, peer: str, incarnation: str) -> Iterator[None]:
+        """Count a stream of a participant from a peer, as gRPC names it, for as long as the block lasts.
+
+        Several streams of one participant are one: it takes its own membership over.
 
         Raises:
-            LimitExceeded: there are too many from its address already.
+            LimitExceeded: there are too many participants from its address already.
         """
         address = address_of(peer)
         if address is None:
             yield
             return
-        with self._count.one_more(address, f"participants are connected from {address}", FULL):
+        here = self._streams.setdefault(address, Counter())
+        if self._limit and incarnation not in here and len(here) >= self._limit:
+            raise LimitExceeded(
+                f"{self._limit} participants are connected from {address}, which is the limit: try again later",
+                retry_after=FULL,
+            )
+        here[incarnation] += 1
+        try:
             yield
+        finally:
+            here[incarnation] -= 1
+            if not here[incarnation]:
+                del here[incarnation]
+            if not here:
+                del self._streams[address]
 
 
 class Publishers:
-    """How many Publish streams each session has open: one is enough, and each costs memory while it is silent."""
+    """The Publish streams that each session has open: one is enough, and each costs memory while it is silent.
+
+    Args:
+        limit: how many a session may have; 0 sets no bound.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._count = _Count(limit)
+        self._limit = limit
+        self._streams: dict[str, set[asyncio.Task[object]]] = {}
+
+    def __len__(self) -> int:
+        """Return how many are open."""
+        return sum(map(len, self._streams.values()))
 
     @contextlib.contextmanager
     def one_of(self, incarnation: str) -> Iterator[None]:
-        """Count one more of an incarnation for as long as the block lasts.
+        """Count the running task as one more of an incarnation for as long as the block lasts.
 
         Raises:
             LimitExceeded: it has too many already.
         """
-        with self._count.one_more(incarnation, "Publish streams of this session are open", 1.0):
-            yield
-
-
-class _Count:
-    """How many there are by key, at most `limit` each; 0 sets no bound."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count: Counter[str] = Counter()
-
-    @contextlib.contextmanager
-    def one_more(self, key: str, what: str, retry_after: float) -> Iterator[None]:
-        if self._limit and self._count[key] >= self._limit:
-            raise LimitExceeded(f"{self._limit} {what}, which is the limit: try again later", retry_after=retry_after)
-        self._count[key] += 1
+        streams = self._streams.setdefault(incarnation, set())
+        if self._limit and len(streams) >= self._limit:
+            raise LimitExceeded(
+                f"{self._limit} Publish streams of this session are open, which is the limit: try again later",
+                retry_after=1.0,
+            )
+        task = asyncio.current_task()
+        assert task is not None
+        streams.add(task)
         try:
             yield
         finally:
-            self._count[key] -= 1
-            if not self._count[key]:
-                del self._count[key]
+            streams.discard(task)
+            if not streams:
+                del self._streams[incarnation]
+
+    def end(self, incarnation: str) -> None:
+        """Cancel those of one incarnation."""
+        for task in self._streams.get(incarnation, ()):
+            task.cancel()
+
+    def end_all(self) -> None:
+        """Cancel all."""
+        for incarnation in self._streams:
+            self.end(incarnation)
 
 
 def address_of(peer: str) -> str | None:

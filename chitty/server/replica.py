@@ -9,11 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from chitty import __version__
 from chitty.core import steps
 from chitty.core.errors import LimitExceeded, StorageFailed, Unavailable
-from chitty.core.event import Command, Configure, Detect, Event, Kind, Limits
+from chitty.core.event import Command, Configure, Detect, Kind, Limits
 from chitty.core.hub import Hub, Outcome, State
 from chitty.core.steps import Step
 from chitty.process import Journal
@@ -27,7 +28,7 @@ RETRY = 1.0
 """Seconds after which one is to ask again whose command the ordered log could not take."""
 
 _WARM = 2_000
-"""Commands that are applied anew at a start, at least, so that who resumes soon finds them in the window."""
+"""Events that are applied anew at a start, at least, so that who resumes soon finds them in the window."""
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Replica:
 
     Attributes:
         absences: who belongs and is not connected.
+        left: called with the incarnation of each that has left; to be set by whoever needs to know.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Replica:
         self.absences = Absences(grace, self._announce_gone)
         self._troubled = troubled
         self._trouble = ""
+        self.left: Callable[[str], None] = lambda _: None
         self._submitted: list[_Submission] = []
         self._under_way: deque[_Submission] = deque()
         self._news = asyncio.Event()
@@ -84,7 +87,9 @@ class Replica:
             StorageFailed: the log cannot be read, or was written for later rules.
         """
         log = self._sequencer
-        snapshot = log.latest(max(0, min(log.written, log.last - _WARM))) or log.before(log.oldest() - 1)
+        newest = log.latest(log.written)
+        warm = newest.sequence - _WARM if newest is not None else 0
+        snapshot = log.before(max(warm, log.oldest() - 1))  # what the oldest one holds is in no batch any more
         if snapshot is not None:
             self.hub = Hub.restore(snapshots.decode(snapshot.state))
             self._fanout.begin_after(self.hub.sequence)
@@ -95,12 +100,12 @@ class Replica:
             if batch.position > log.written:
                 unwritten.append(batch)
             else:
-                self._announce([self.hub.apply(command) for command in batch.commands])
+                self._offer([self.hub.apply(command) for command in batch.commands])
         self._journal.write([steps.Start(self.hub.time, "", os.getpid(), __version__, self.epoch)])
         for batch in unwritten:
             outcomes = [self.hub.apply(command) for command in batch.commands]
             self._journal.write(_steps(outcomes), again=True)
-            self._announce(outcomes)
+            self._offer(outcomes)
         log.note_written(log.last)
 
     def configure(self, limits: Limits) -> None:
@@ -179,29 +184,28 @@ class Replica:
             self._sequencer.note_written(batch.position)
             crashing.point("log")
             submissions = [self._under_way.popleft() for _ in outcomes] if batch.own else []
-            for submission, outcome in zip(submissions, outcomes, strict=False):
-                if submission.applied is not None:
+            for outcome, submission in zip_longest(outcomes, submissions):
+                self._end_left(outcome)  # in the order of the log: one may leave and join anew in one batch
+                if submission is not None and submission.applied is not None:
                     submission.applied(outcome)
-            self._announce(outcomes)
+            self._offer(outcomes)
             crashing.point("broadcast")
             for submission, outcome in zip(submissions, outcomes, strict=False):
                 if not submission.outcome.done():
                     submission.outcome.set_result(outcome)
             self._snap(batch.position)
 
-    def _announce(self, outcomes: Iterable[Outcome]) -> None:
-        """Let the events go on to the subscriptions, and end the stream of whoever left."""
-        frames = []
-        for outcome in outcomes:
-            for event in outcome.events:
-                frames.append(convert.frame(event))
-                if event.kind is Kind.LEFT and outcome.member is not None:
-                    self._end(outcome.member.incarnation, event)
-        self._fanout.offer(frames)
+    def _offer(self, outcomes: Iterable[Outcome]) -> None:
+        """Let the events go on to the subscriptions."""
+        self._fanout.offer([convert.frame(event) for outcome in outcomes for event in outcome.events])
 
-    def _end(self, incarnation: str, left: Event) -> None:
-        self._fanout.finish(incarnation, left)
-        self.absences.end(incarnation)
+    def _end_left(self, outcome: Outcome) -> None:
+        """End the stream of whoever left, before its events leave."""
+        for event in outcome.events:
+            if event.kind is Kind.LEFT and outcome.member is not None:
+                self._fanout.finish(outcome.member.incarnation, event)
+                self.absences.end(outcome.member.incarnation)
+                self.left(outcome.member.incarnation)
 
     async def _announce_gone(self, absence: Absence) -> None:
         """Let everybody know that one does not come back; it is tried until the ordered log takes it."""

@@ -52,16 +52,20 @@ class Service:
     Args:
         troubled: called when the ordered log cannot be written, with why, and with nothing once it can again.
         secret: what whoever joins must know, empty for nothing.
+        earlier: the port of an earlier life, to be taken again where any will do.
 
     Raises:
         StorageFailed: the database cannot be used.
     """
 
-    def __init__(self, options: Server, troubled: Callable[[str], None] = lambda _: None, secret: str = "") -> None:
+    def __init__(
+        self, options: Server, troubled: Callable[[str], None] = lambda _: None, secret: str = "", earlier: int = 0
+    ) -> None:
         self._options = options
         self._secret = secret
+        self._earlier = earlier
         self._on_trouble = troubled
-        sequencer = _sequencer(options)
+        self._sequencer = sequencer = _sequencer(options)
         self._journal = process.Journal(HUB, sequencer.epoch)
         self._fanout = Fanout(options.window.events, options.window.bytes, History(sequencer))
         self._replica = Replica(
@@ -88,10 +92,17 @@ class Service:
             SettingsError: a certificate or key is not usable.
             StorageFailed: the database cannot be read.
         """
+        try:
+            await self._start()
+        except BaseException:
+            await self._sequencer.close()  # nothing was at risk: the next start is to know that
+            raise
+
+    async def _start(self) -> None:
         self._server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.address = listen(self._server, self._options, self._secret, _logger)
+        self.address = listen(self._server, self._options, self._secret, _logger, self._earlier)
         self._replica.recover()
         limits = self._options.limits
         self._replica.configure(Limits(participants=limits.participants, receipts=limits.receipts))
@@ -99,6 +110,7 @@ class Service:
         await self._server.start()
         self._servicer.await_members()
         self._watching = asyncio.create_task(self._watch())
+        self._watching.add_done_callback(_note_failure)
         for service in ("", SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         _logger.info("listening on %s", self.address)
@@ -138,6 +150,12 @@ class Service:
         else:
             _logger.info("the ordered log takes commands again")
         self._on_trouble(trouble)
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    """Say it when what goes on beside the calls has failed; the service goes on without it."""
+    if not task.cancelled() and task.exception() is not None:
+        _logger.error("nobody looks after those who lag any more", exc_info=task.exception())
 
 
 def _sequencer(options: Server) -> Sequencer:

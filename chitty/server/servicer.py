@@ -8,7 +8,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -43,6 +43,9 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ChittyChat"].full_name
 _SHOWN = 32
 """Characters of a peer's text that an error repeats at most: the status is to fit into a call's metadata."""
 
+_STATUS_SECONDS = 1.0
+"""Seconds that a peer has to take its status; then the call is dropped, and what it holds with it."""
+
 _DRAINING = "the service is shutting down: try again"
 
 Call = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
@@ -68,7 +71,7 @@ class Servicer:
         self._publishers = Publishers(options.limits.publish_streams)
         self._joining = 0
         self._draining = False
-        self._publishing: set[asyncio.Task[Any]] = set()
+        replica.left = self._note_left
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return what a server is to register: requests arrive as bytes, responses leave as bytes."""
@@ -95,13 +98,18 @@ class Servicer:
         """Refuse what comes, and end every stream with UNAVAILABLE after what it is owed."""
         self._draining = True
         self._replica.absences.close()
-        self._logger.info("draining: %d memberships and %d publishers", len(self._fanout), len(self._publishing))
+        self._logger.info("draining: %d memberships and %d publishers", len(self._fanout), len(self._publishers))
         self._fanout.drain()
-        for task in self._publishing:
-            task.cancel()
+        self._publishers.end_all()
 
     async def join(self, data: bytes, context: ServicerContext[Any, Any]) -> None:
         """Serve a membership: until the participant leaves, or its stream breaks."""
+        command, after = self._command_of(data, context)
+        with self._addresses.one_from(context.peer(), command.incarnation):
+            await self._stay(command, after, context.write)
+
+    def _command_of(self, data: bytes, context: ServicerContext[Any, Any]) -> tuple[Join, int]:
+        """Return what a JoinRequest asks for, and after which event."""
         incarnation = identity.authenticate(context.invocation_metadata())
         self._admission.admit(context)
         request = parse(pb.JoinRequest, data)
@@ -110,9 +118,7 @@ class Servicer:
         self._check_cursor(request, incarnation)
         command = Join(incarnation, name, names.fold(name), request.number, request.lamport, time.time())
         self._check_newcomer(command)
-        with self._addresses.one_from(context.peer()):
-            async with self._stay(command, request.after) as subscription:
-                await subscription.write_all(context.write, convert.epoch_frame(self._replica.epoch))
+        return command, request.after
 
     async def publish(self, _: object, context: ServicerContext[Any, Any]) -> None:
         """Serve a stream of requests, one after the other: each is committed before the next is read."""
@@ -122,9 +128,6 @@ class Servicer:
             await self._publish(incarnation, context)
 
     async def _publish(self, incarnation: str, context: ServicerContext[Any, Any]) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._publishing.add(task)
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
                 request = parse(pb.PublishRequest, data)
@@ -138,9 +141,17 @@ class Servicer:
         except asyncio.CancelledError:
             if self._draining:
                 raise Unavailable(_DRAINING) from None
+            if self._replica.hub.member(incarnation) is None:
+                raise UnknownSession("this session's membership has ended: join anew") from None
             raise
-        finally:
-            self._publishing.discard(task)
+
+    def _note_left(self, incarnation: str) -> None:
+        """Let the Publish streams of one who left end, once receipts that are on their way are written."""
+        asyncio.get_running_loop().call_later(_STATUS_SECONDS, self._end_publishing, incarnation)
+
+    def _end_publishing(self, incarnation: str) -> None:
+        if self._replica.hub.member(incarnation) is None:
+            self._publishers.end(incarnation)
 
     async def leave(self, data: bytes, context: ServicerContext[Any, Any]) -> bytes:
         """Serve a request to leave."""
@@ -226,9 +237,8 @@ class Servicer:
             raise outcome.refusal
         return outcome
 
-    @contextlib.asynccontextmanager
-    async def _stay(self, command: Join, after: int) -> AsyncIterator[Subscription]:
-        """Join, and notice at the end that the participant is gone, unless it left or its Join was repeated.
+    async def _stay(self, command: Join, after: int, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Join, write the stream, and notice at its end that the participant is gone, unless it left or joined again.
 
         The subscription is made as the join is applied, not when this call hears of it: a leave may be
         applied in between, and the call may have been cancelled.
@@ -256,7 +266,8 @@ class Servicer:
         submitted.add_done_callback(self._note_joined)
         try:
             await asyncio.shield(submitted)
-            yield await made
+            del submitted, subscribe  # with the outcome: a stay lasts, and there are many
+            await (await made).write_all(write, convert.epoch_frame(self._replica.epoch))
         except CursorTooOld:
             note_absent = functools.partial(note_absent, forever=True)  # no cursor of its own leads any further
             raise
@@ -288,8 +299,9 @@ class Servicer:
             except Refusal as refusal:
                 if not self._draining:
                     self._logger.warning("refused %s from %s: %s: %s", method, context.peer(), refusal.status, refusal)
-                with contextlib.suppress(grpc.aio.InternalError):
-                    await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
+                with contextlib.suppress(grpc.aio.InternalError, TimeoutError):
+                    async with asyncio.timeout(_STATUS_SECONDS):  # it waits behind what the peer does not read
+                        await context.abort(status.code_of(refusal), str(refusal), status.trailers(refusal))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except grpc.aio.InternalError:

@@ -139,11 +139,17 @@ def _database(stack: Stack) -> Iterator[Finding]:
     except ChittyError:
         return  # said already
     path = stack.layout.database(told.database.path)[0]
-    if told.sequencer != "sqlite" or not path.exists():
+    if told.sequencer != "sqlite":
+        return
+    if not path.exists():
+        if process.alive(int(process.read_ready(stack.layout.ready / SERVER).get("pid", 0))):
+            yield _ill(
+                f"database {path} is gone, and the server still writes to it: `chitty restart server` begins a new one"
+            )
         return
     room = shutil.disk_usage(path.parent).free
     if room < _ROOM:
-        yield _ill(f"{room // 2**20} MB are free for {path}: make room, or nothing can be said")
+        yield _ill(f"{room // 2**20} MB are free for {path}: make room before it is full")
     trouble = sqlite.examine(path)
     yield _ill(trouble) if trouble else _well(f"database {path}: whole, {room // 2**20:,} MB free")
 

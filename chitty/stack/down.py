@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chitty import process, settings
 from chitty.core.errors import NotRunning, SettingsError, StackError
+from chitty.sequencer import sqlite
 from chitty.stack import control, grace, leftovers, locks
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER, detour
@@ -82,8 +83,11 @@ def _purge(stack: Stack) -> None:
     """Remove what a stack consists of, and its directory if nothing else is in it."""
     layout = stack.layout
     with contextlib.suppress(SettingsError):
-        for path in layout.database(settings.read(layout.settings).server.database.path):
-            path.unlink(missing_ok=True)
+        database = layout.database(settings.read(layout.settings).server.database.path)
+        with sqlite.unused(database[0]):
+            for path in database:
+                path.unlink(missing_ok=True)
+        database[0].with_name(f"{database[0].name}.lock").unlink(missing_ok=True)
     for folder in (layout.programs, layout.clients, layout.logs, layout.ready, layout.locks, _archive(stack)):
         shutil.rmtree(folder, ignore_errors=True)
     for path in (layout.config, layout.settings, layout.server, layout.events, layout.life_lock, layout.change_lock):

@@ -10,6 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from chitty import process
 from chitty.core.errors import StackError
 
 SERVER = "server"
@@ -91,10 +92,16 @@ class Layout:
         """One lock a participant, held while a command speaks as it."""
         return self.directory / "locks"
 
+    def located(self) -> str | None:
+        """Return where the stack's server listens, None while it does not live."""
+        facts = process.read_ready(self.ready / SERVER)
+        address = facts.get("address")
+        return str(address) if address and process.alive(int(facts.get("pid", 0))) else None
+
     def database(self, path: str) -> list[Path]:
         """Return the files that a database consists of, or may, given what the settings call its path."""
         main = self.directory / path
-        return [main.with_name(main.name + end) for end in ("", "-wal", "-shm", ".lock")]
+        return [main.with_name(main.name + end) for end in ("", "-wal", "-shm")]
 
     @property
     def events(self) -> Path:

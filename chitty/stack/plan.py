@@ -151,7 +151,8 @@ def _numbered(roster: Sequence[str]) -> Iterable[str]:
 
 def _program(own: str, command: str, told: Settings, **environment: str) -> list[str]:
     # PYTHONDONTWRITEBYTECODE is empty, because a child that may not write bytecode compiles everything again.
-    variables = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONUTF8": "1", **environment}
+    # gRPC's own words, several for each handshake that fails, would fill the log: what matters of them is logged.
+    variables = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONUTF8": "1", "GRPC_VERBOSITY": "NONE", **environment}
     return [
         f"[program:{own}]",
         f"command={command}",

@@ -14,6 +14,7 @@ import msgspec
 from chitty import process, resources, settings
 from chitty.core.errors import AlreadyExists, NotRunning, StackError, TimedOut
 from chitty.core.names import fold
+from chitty.sequencer import sqlite
 from chitty.settings import Settings
 from chitty.stack import control, leftovers, locks, membership, plan, trust, waiting
 from chitty.stack.control import Stack, until
@@ -23,6 +24,7 @@ from chitty.stack.layout import SERVER, Detour, detour
 from chitty.stack.membership import Caller
 from chitty.stack.plan import File, Wish
 from chitty.stack.waiting import Outcome, Watch
+from chitty.wire import guard, secret
 
 _WAIT = 30.0  # seconds
 _WAIT_EACH = 1.0  # seconds a participant: two slow cores start two or three a second
@@ -151,6 +153,7 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     told = effective(request)
     asked = wishes(request, told)
     trust.check(told, [wish.name for wish in asked])
+    guard.check(told.server, secret.read(told.server.secret_file))
     plain = detour(stack.layout.directory)
     written = files(asked, told, caller, plain)
     old = leftovers.find(stack.layout, None)
@@ -159,7 +162,8 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
         leftovers.end(old)
     _clear(stack)
     if request.fresh:
-        _archive(stack, told.server.database.path)
+        with sqlite.unused(stack.layout.database(told.server.database.path)[0]):
+            _archive(stack, told.server.database.path)
     if plain.link is not None:
         plain.link.unlink(missing_ok=True)
         plain.link.symlink_to(stack.layout.directory, target_is_directory=True)

@@ -38,7 +38,7 @@ class Order:
     @property
     def begins(self) -> bool:
         """Whether its beginning is at hand."""
-        return bool(self.lives) and self.lives[0].start is not None
+        return bool(self.lives) and self.lives[0].start is not None and self.lives[0].start.lamport == 0
 
 
 @dataclass(slots=True, eq=False)
@@ -189,7 +189,9 @@ class Evidence:
         own: list[Event] = []
         again: list[tuple[Event, Event]] = []
         for event in events:
-            first = self._keys.setdefault(key_of(event), event) if event.kind not in _LOCAL else event
+            first = (
+                self._keys.setdefault(key_of(event, self._epochs[life]), event) if event.kind not in _LOCAL else event
+            )
             if first.life is life:
                 own.append(event)
             else:

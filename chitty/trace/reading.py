@@ -83,22 +83,23 @@ def _set_again_apart(processes: list[Process]) -> None:
     for life in (life for process in processes if process.is_hub for life in process.lives):
         own: list[Event] = []
         again: list[Event] = []
+        epoch = next((event.says.epoch for event in life.events if event.says.epoch), "")  # its start may be missing
         for event in life.events:
-            known = first.setdefault(key_of(event), life) is not life
+            known = first.setdefault(key_of(event, epoch), life) is not life
             (again if known else own).append(event)
         life.events, life.again = own, again
 
 
-def key_of(event: Event) -> object:
-    """Return what makes an event of a hub the same event in the log of another life or another server."""
+def key_of(event: Event, epoch: str) -> object:
+    """Return what makes an event of a hub of an epoch the same event in the log of another life or another server."""
     says = event.says
     match event.kind:
         case "broadcast":
             return says.epoch, says.seq
         case "receive":
-            return event.life.epoch, says.id
+            return epoch, says.id
         case "detect":
-            return event.life.epoch, event.lamport, says.incarnation
+            return epoch, event.lamport, says.incarnation
     return event
 
 

@@ -75,7 +75,7 @@ class JoinRequest(_message.Message):
     epoch: _builtins.str
     """to resume: the epoch of the first JoinResponse; empty for a new join"""
     after: _builtins.int
-    """to resume: the sequence of the last event received"""
+    """to resume: the last event received; beyond the service's last: FAILED_PRECONDITION, join anew"""
     def __init__(
         self,
         *,

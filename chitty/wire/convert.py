@@ -26,19 +26,17 @@ def frame(event: Event) -> bytes:
     Frames concatenate: the bytes of several, one after the other, are a JoinResponse that holds all of
     them, because a repeated field may be written in parts (Protocol Buffers encoding, "last one wins").
     """
-    return pb.JoinResponse(
-        events=[
-            pb.Event(
-                sequence=event.sequence,
-                lamport=event.lamport,
-                kind=_KIND_TO_WIRE[event.kind],
-                participant=event.participant,
-                text=event.text,
-                cause=event.cause,
-                reason=_REASON_TO_WIRE[event.reason],
-            )
-        ]
-    ).SerializeToString()
+    response = pb.JoinResponse()
+    response.events.add(  # a message that is made by itself is copied into the one that holds it
+        sequence=event.sequence,
+        lamport=event.lamport,
+        kind=_KIND_TO_WIRE[event.kind],
+        participant=event.participant,
+        text=event.text,
+        cause=event.cause,
+        reason=_REASON_TO_WIRE[event.reason],
+    )
+    return response.SerializeToString()
 
 
 def epoch_frame(epoch: str) -> bytes:
@@ -69,14 +67,18 @@ def to_messages(request: pb.PublishRequest) -> tuple[Message, ...]:
 
 def publish_request(messages: Iterable[Message]) -> pb.PublishRequest:
     """Return a request that says `messages`."""
-    return pb.PublishRequest(
-        messages=[pb.Message(number=said.number, lamport=said.stamped, text=said.text) for said in messages]
-    )
+    request = pb.PublishRequest()
+    for said in messages:
+        request.messages.add(number=said.number, lamport=said.stamped, text=said.text)
+    return request
 
 
 def publish_response(receipts: Sequence[Receipt]) -> bytes:
     """Return the bytes of the answer to a request."""
-    return pb.PublishResponse(receipts=[to_wire(receipt) for receipt in receipts]).SerializeToString()
+    response = pb.PublishResponse()
+    for receipt in receipts:
+        response.receipts.add(number=receipt.number, sequence=receipt.sequence, lamport=receipt.lamport)
+    return response.SerializeToString()
 
 
 def to_wire(receipt: Receipt) -> pb.Receipt:

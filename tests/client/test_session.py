@@ -258,3 +258,55 @@ async def test_a_refusal_tells_its_status_and_field(service):
             await alice.publish("x" * 129)
         assert caught.value.status == "INVALID_ARGUMENT"
         assert caught.value.field.endswith(".text")
+
+
+async def test_what_a_stay_that_ended_did_not_get_said_is_said_anew_in_order():
+    said = [f"message {number}" for number in range(120)]
+    limits = {"limits__messages_per_request": 30, "limits__messages_per_second": 60.0}
+    async with (
+        serving(grace=0.0, **limits) as service,
+        proxying(service.address) as proxy,
+        chitty.join("bob", service.address) as bob,
+        chitty.join("alice", proxy.address, events=False) as alice,
+    ):
+        publishing = [asyncio.create_task(alice.publish(text)) for text in said]
+        await asyncio.wait_for(publishing[0], 10.0)
+        proxy.cut()
+        await asyncio.wait_for(asyncio.gather(*publishing), 30.0)
+        heard = []
+        while len(heard) < len(said):
+            event = await asyncio.wait_for(anext(bob), 5.0)
+            if event.kind is chitty.Kind.PUBLISHED:
+                heard.append(event.text)
+    assert heard == said
+
+
+async def test_leaving_does_not_wait_for_an_iterator(service, monkeypatch):
+    monkeypatch.setattr(session_module, "INBOX", 10)
+    async with chitty.join("bob", service.address, events=False) as bob:
+        alice = chitty.join("alice", service.address)
+        await alice.__aenter__()
+        await asyncio.gather(*(bob.publish("again") for _ in range(100)))
+        await eventually_async(lambda: len(alice._inbox) > 10)
+        await alice.leave()
+        assert not alice.gave_up
+
+
+async def test_a_leave_that_is_cancelled_ends_the_session_all_the_same(lines):
+    async with serving() as service, proxying(service.address) as proxy:
+        alice = chitty.join("alice", proxy.address)
+        await alice.__aenter__()
+        alice._ask_to_leave = lambda: asyncio.Event().wait()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(alice.leave(), 0.05)
+        assert happened(lines("alice"))[-1] == "end"
+        assert alice._following.done()
+
+
+async def test_a_callback_that_raises_ends_nothing(service, caplog):
+    def fail(joined):
+        raise OSError("no space left")
+
+    async with chitty.join("alice", service.address, on_membership=fail) as alice:
+        await alice.publish("all the same")
+    assert "on_membership failed" in caplog.text

@@ -167,3 +167,13 @@ def test_thirty_at_random_and_the_status_is_right_after_each(running):
         running.call("join", name)
     running.call("leave", "zoe")
     running.run("join", "zoe", "--human")
+
+
+def test_a_server_on_any_port_comes_back_to_it(running):
+    address = running.status()["server"]["address"]
+    pid = running.pid("server")
+    running.run("kill", "server")
+    eventually(lambda: running.pid("server") != pid and running.status()["server"]["health"] == "SERVING")
+    assert running.status()["server"]["address"] == address
+    running.run("restart", "server")
+    assert running.status()["server"]["address"] == address

@@ -292,3 +292,29 @@ def test_progress_is_shown_at_a_terminal(stack):
     assert starting.returncode == 0
     assert b"participants joining" in seen
     assert b"3 participants joined" in seen.splitlines()[-1]
+
+
+def test_the_database_of_another_stack_that_runs_is_neither_archived_nor_removed(stack, tmp_path):
+    stack.up("--clients", 1)
+    database = stack.layout.directory / "chitty.db"
+    other = Stack(tmp_path / "other")
+    (tmp_path / "other.yaml").write_text(f"server: {{database: {{path: {database}}}}}\n")
+    try:
+        for more in ((), ("--fresh",)):
+            said = other.up("--clients", 0, "--config", tmp_path / "other.yaml", *more, expect=1)
+            assert "is in use by another server" in said
+        assert "is in use by another server" in other.run("down", "--purge", expect=1)
+        assert database.exists()
+        stack.run("say", "bob", "still here")
+    finally:
+        other.end()
+
+
+def test_a_service_that_may_not_listen_is_refused_before_anything_is_archived(stack, tmp_path):
+    stack.up("--clients", 1)
+    stack.run("down")
+    (tmp_path / "open.yaml").write_text("server: {host: 0.0.0.0}\n")
+    said = stack.up("--fresh", "--config", tmp_path / "open.yaml", expect=1)
+    assert "refusing to listen on 0.0.0.0" in said
+    assert not (stack.layout.directory / "archive").exists()
+    assert stack.layout.log("bob").exists()

@@ -188,3 +188,8 @@ def test_a_stack_that_is_kept_runs_on_and_no_scenario_takes_it_over(lab):
     assert "a stack runs in stack" in err
     assert is_held(Layout.of(lab.folder / "stack").life_lock)
     lab.chitty("-C", "stack", "down")
+
+
+def test_the_crash_that_comes_along_goes_as_it_says(lab):
+    _, err = lab.chitty("run", "crash")
+    assert "all went as the scenario says" in err

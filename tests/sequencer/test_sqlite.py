@@ -170,7 +170,7 @@ async def test_a_damaged_database_is_refused(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
-    with pytest.raises(StorageFailed, match="is damaged: put a copy back"):
+    with pytest.raises(StorageFailed, match="is damaged: begin anew"):
         SqliteSequencer(path, options())
 
 

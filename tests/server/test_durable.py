@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 import chitty
-from chitty.core.errors import StorageFailed
+from chitty.core.errors import CannotListen, StorageFailed
 from chitty.wire import chitty_pb2 as pb
 from tests.server.test_resuming import retry_delay
 from tests.services import events, peers, serving
@@ -270,3 +270,62 @@ async def test_it_starts_again_though_the_beginning_is_not_kept_any_more(durable
         async with durable(**kept) as second:
             assert (second._replica.hub.sequence, second._replica.hub.time) == (101, time)
             assert [member.name for member in second._replica.hub.members] == ["alice"]
+
+
+async def test_one_who_leaves_and_joins_anew_in_one_batch_belongs_and_is_noticed_when_gone(durable):
+    async with durable(grace=0.0) as service, peers(service, 2) as (alice, bob):
+        old = alice.join("alice")
+        await events(old, 1)
+        sequencer = service._replica._sequencer
+        append, open_again = sequencer.append, asyncio.Event()
+
+        async def slowly(commands):
+            await open_again.wait()
+            await append(commands)
+
+        sequencer.append = slowly
+        waiting = bob.join("bob")  # keeps the log busy, so that what follows is one batch
+        await eventually_async(lambda: len(service._replica._under_way) == 1)
+        leaving = asyncio.ensure_future(alice.leave())
+        await eventually_async(lambda: len(service._replica._submitted) == 1)
+        new = alice.join("alice")
+        await eventually_async(lambda: len(service._replica._submitted) == 2)
+        open_again.set()
+        await leaving
+        assert [event.kind for event in await events(new, 1)] == [pb.Event.JOINED]
+        assert [event.participant for event in await events(old, 1)] == ["bob"]
+        assert await old.read() is grpc.aio.EOF, "the old stream ended well before its own leave"
+        new.cancel()
+        heard = await events(waiting, 4)
+        assert [(event.participant, event.kind, event.reason) for event in heard[1:]] == [
+            ("alice", pb.Event.LEFT, pb.Event.ASKED),
+            ("alice", pb.Event.JOINED, pb.Event.REASON_UNSPECIFIED),
+            ("alice", pb.Event.LEFT, pb.Event.LOST),
+        ]
+
+
+async def test_publish_streams_end_with_their_membership(durable):
+    async with durable(grace=0.0) as service, peers(service, 2) as (alice, bob):
+        await events(bob.join("bob"), 1)
+        stream = alice.join("alice")
+        await events(stream, 1)
+        silent = alice.publishing()
+        await silent.wait_for_connection()
+        await eventually_async(lambda: len(service._servicer._publishers) == 1)
+        stream.cancel()
+        await eventually_async(lambda: len(service._servicer._publishers) == 0)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await silent.read()
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_start_that_fails_gives_the_database_free_as_it_was(durable):
+    async with durable() as first:
+        epoch = first.epoch
+    async with serving(port=0) as other:
+        port = int(other.address.rpartition(":")[2])
+        with pytest.raises(CannotListen):
+            async with durable(port=port):
+                pass
+    async with durable() as again:
+        assert again.epoch == epoch

@@ -70,26 +70,44 @@ def test_any_name_of_a_peer_has_an_address_or_none(peer: str) -> None:
 
 def test_so_many_are_connected_from_one_address_and_the_loopback_is_not_counted() -> None:
     addresses = Addresses(2)
-    first, second = (addresses.one_from(f"ipv4:192.0.2.7:{port}") for port in (1, 2))
+    first, second = (addresses.one_from(f"ipv4:192.0.2.7:{port}", f"{port}") for port in (1, 2))
     with first:
         with (
             second,
             pytest.raises(LimitExceeded, match=r"2 participants are connected from 192\.0\.2\.7") as caught,
-            addresses.one_from("ipv6:[::ffff:192.0.2.7]:3"),
+            addresses.one_from("ipv6:[::ffff:192.0.2.7]:3", "3"),
         ):
             pass
         assert caught.value.retry_after == FULL
-        with addresses.one_from("ipv4:192.0.2.7:4"), addresses.one_from("ipv4:192.0.2.8:4"):
+        with addresses.one_from("ipv4:192.0.2.7:4", "4"), addresses.one_from("ipv4:192.0.2.8:4", "5"):
             pass
-    with addresses.one_from("ipv4:127.0.0.1:1"), addresses.one_from("ipv4:127.0.0.1:2"):  # noqa: SIM117 - in words
-        with addresses.one_from("ipv4:127.0.0.1:3"):
+    with addresses.one_from("ipv4:127.0.0.1:1", "1"), addresses.one_from("ipv4:127.0.0.1:2", "2"):  # noqa: SIM117
+        with addresses.one_from("ipv4:127.0.0.1:3", "3"):
             pass
+
+
+def test_one_that_takes_its_own_membership_over_takes_no_second_place() -> None:
+    addresses = Addresses(1)
+    old = addresses.one_from("ipv4:192.0.2.7:1", "a")
+    with old, addresses.one_from("ipv4:192.0.2.7:2", "a"):
+        pass
+    with addresses.one_from("ipv4:192.0.2.7:3", "b"):
+        pass
 
 
 def test_no_bound_is_none() -> None:
     addresses = Addresses(0)
-    with addresses.one_from("ipv4:192.0.2.7:1"), addresses.one_from("ipv4:192.0.2.7:2"):
+    with addresses.one_from("ipv4:192.0.2.7:1", "1"), addresses.one_from("ipv4:192.0.2.7:2", "2"):
         pass
+
+
+@pytest.mark.parametrize("now", [0.0, 12_345.678, 1e6 / 3, 98_765_432.1])
+def test_a_full_bucket_gives_all_that_it_has_whatever_the_clock_says(now: float) -> None:
+    rates = Rates(0.7, 1024)
+    rates.take("alice", 1024, now)
+    with pytest.raises(LimitExceeded) as caught:
+        rates.take("alice", 1, now)
+    assert caught.value.retry_after > 1.0
 
 
 def own_address() -> str:
