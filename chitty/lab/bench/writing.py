@@ -37,6 +37,7 @@ def folder_of(document: Path) -> Path:
 
 
 def write_page(run: Run, document: Path) -> None:
-    """Write the page, and what it shows into the folder beside it."""
+    """Write the page, and what it shows into the folder beside it: of the run as it is read back, to the last digit."""
+    run = results.decode(results.encode(run), RUN)
     write_plots(run, folder_of(document))
     document.write_text(page.render(run, folder_of(document).name), encoding="utf-8")
