@@ -19,7 +19,7 @@ A message id is `<incarnation>.<number>`. Numbers of an incarnation rise from 1 
 publishes and leaves; gaps are allowed, so a refused number may be left out. Whoever repeats a message
 keeps its number and timestamp, and gets the first receipt again; a repeat is known by its number alone,
 and neither sending it nor its second receipt ticks. The service remembers the last 1,024 receipts of
-each incarnation, unless it is set otherwise, also of the last 10,000 incarnations that left: have no more
+each incarnation, unless it is set otherwise, also of those that left last (10,000, and 100,000 receipts in all): have no more
 than that without receipt. A number that is not above the highest accepted one and has no remembered
 receipt is INVALID_ARGUMENT.
 

@@ -12,6 +12,7 @@ from chitty.core.errors import CannotListen
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import identity
 from tests.services import events, peers, serving
+from tests.waiting import eventually_async
 
 
 @pytest.fixture
@@ -429,6 +430,7 @@ async def test_draining_ends_100_streams_with_unavailable(caplog):
 async def test_one_who_does_not_read_delays_nobody():
     async with serving(limits__messages_per_second=0) as service, peers(service, 2) as (idle, busy):
         idle.join("idle")
+        await eventually_async(lambda: service._replica.hub.sequence == 1)
         stream = busy.join("busy")
         await events(stream, 1)
         call = busy.publishing()
