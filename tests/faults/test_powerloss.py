@@ -112,7 +112,8 @@ def test_below_full_a_power_loss_begins_a_new_order(machine, record, long, synch
     if synchronous == "off":
         times = 1  # it promises nothing: SQLite may find its database damaged
     counts = play(one, times, random.Random(4))
-    assert counts.clean, counts.notes
+    # What was acknowledged and had not been delivered yet may be lost: it is counted below.
+    assert (counts.duplicated, counts.reordered) == (0, 0), counts.notes
     starts = [start.fields["epoch"] for start in one.ground.events("server", "start")]
     assert len(set(starts)) == times + 1, "what was lost nobody can tell: no sequence may mean two events"
     assert one.ground.log("server").read_text().count("a new order begins") == times
