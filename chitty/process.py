@@ -180,6 +180,13 @@ def read_ready(path: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
+def located(ready: Path) -> str | None:
+    """Return the address that a process published in its ready file, None while it does not live."""
+    facts = read_ready(ready)
+    address = facts.get("address")
+    return str(address) if address and alive(int(facts.get("pid", 0))) else None
+
+
 def alive(pid: int) -> bool:
     """Tell whether a process lives; a zombie does not."""
     return state_of(pid) not in {"", "Z", "X"}

@@ -23,9 +23,7 @@ SERVER = Path("ready/server")
 
 def _locate() -> str | None:
     """Return where the stack's service listens, as long as it lives."""
-    facts = process.read_ready(SERVER)
-    address = facts.get("address")
-    return address if address and process.alive(int(facts.get("pid", 0))) else None
+    return process.located(SERVER)
 
 
 class Crashed(Exception):

@@ -94,9 +94,7 @@ class Layout:
 
     def located(self) -> str | None:
         """Return where the stack's server listens, None while it does not live."""
-        facts = process.read_ready(self.ready / SERVER)
-        address = facts.get("address")
-        return str(address) if address and process.alive(int(facts.get("pid", 0))) else None
+        return process.located(self.ready / SERVER)
 
     def database(self, path: str) -> list[Path]:
         """Return the files that a database consists of, or may, given what the settings call its path."""

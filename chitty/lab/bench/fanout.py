@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from chitty.lab.bench import bed, systems
+from chitty.lab.bench import bed, results, systems
 from chitty.lab.bench.bed import Bed
 from chitty.lab.bench.results import Point, Sample, Where
 from chitty.lab.bench.scenario import Collected, Lab, Options
@@ -54,18 +54,9 @@ def _shapes(participants: int, options: Options) -> Iterator[Where]:
     many = min(participants, PUBLISHERS)
     for publishers in (1, many):
         for outstanding in (1, 8) if options.quick else OUTSTANDING:
-            yield _shape(participants, publishers, outstanding, PROTOBUF)
-    yield _shape(participants, many, 8, BYTES)
-    yield _shape(participants, 1, 64, BYTES)
-
-
-def _shape(participants: int, publishers: int, outstanding: int, decoding: str) -> Where:
-    return {
-        "participants": participants,
-        "publishers": publishers,
-        "outstanding": outstanding,
-        "decoding": decoding,
-    }
+            yield results.shape(participants, publishers, outstanding, PROTOBUF)
+    yield results.shape(participants, many, 8, BYTES)
+    yield results.shape(participants, 1, 64, BYTES)
 
 
 def _applies(system: str, shape: Where, options: Options) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chitty.lab.bench import results
 from chitty.lab.bench.results import Figure, Point, Run, Where, ratio
 
 VOID = "void"
@@ -56,21 +57,12 @@ def _judged(goal: Goal, run: Run) -> Reached:
     return Reached(goal, figure, "missed")
 
 
-def _shape(participants: int, publishers: int, outstanding: int, decoding: str) -> Where:
-    return {
-        "participants": participants,
-        "publishers": publishers,
-        "outstanding": outstanding,
-        "decoding": decoding,
-    }
-
-
 def _fanout(peer: str, shape: Where) -> Measure:
     return lambda run: ratio(run.one("fanout", **shape), run.one("fanout", peer, **shape), "delivered")
 
 
 def _against_naive(participants: int, publishers: int, outstanding: int, floor: float, aim: float) -> Goal:
-    shape = _shape(participants, publishers, outstanding, "protobuf")
+    shape = results.shape(participants, publishers, outstanding, "protobuf")
     what = (
         f"deliveries/s, {participants} participants, {publishers} publishers, {outstanding} outstanding, against naive"
     )
@@ -97,7 +89,7 @@ def _of(key: str, scale: float, scenario: str, system: str, **where: float | str
     return measure
 
 
-_NATS = _shape(100, 1, 64, "bytes")
+_NATS = results.shape(100, 1, 64, "bytes")
 
 GOALS = (
     _against_naive(100, 10, 256, 20, 50),

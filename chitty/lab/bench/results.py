@@ -19,6 +19,16 @@ Where = dict[str, int | float | str]
 """What a point was measured at, such as `{"participants": 100, "publishers": 10, "outstanding": 8}`."""
 
 
+def shape(participants: int, publishers: int, outstanding: int, decoding: str) -> Where:
+    """Return what a fan-out is measured at."""
+    return {
+        "participants": participants,
+        "publishers": publishers,
+        "outstanding": outstanding,
+        "decoding": decoding,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A figure over the runs: its median, the smallest and the largest."""
