@@ -9,7 +9,7 @@ from chitty.stack import members
 from chitty.stack.control import Stack
 from chitty.stack.layout import SERVER
 from chitty.stack.members import Member, Members
-from chitty.terminal import colour_of, paint
+from chitty.terminal import colour_of, columns, pad, paint
 
 _HEAD = ("NAME", "KIND", "STATE", "PID", "JOINED", "LAMPORT", "REASON")
 _STYLES = {"RUNNING": "32", "STARTING": "33", "PAUSED": "33", "STOPPING": "33", "STOPPED": "2"}
@@ -104,12 +104,12 @@ def _text(value: int | None) -> str:
 
 
 def _align(rows: Sequence[tuple[str, ...]], *, colour: bool) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    widths = [max(columns(row[column]) for row in rows) for column in range(len(_HEAD))]
     return "\n".join(_row(row, widths, colour=colour and row is not _HEAD) for row in rows)
 
 
 def _row(row: tuple[str, ...], widths: Sequence[int], *, colour: bool) -> str:
-    cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
+    cells = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
     cells[-1] = row[-1]
     if colour:
         cells[0] = paint(cells[0], colour_of(row[0]))

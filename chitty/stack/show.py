@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chitty.journal import Record, escape
 from chitty.stack.tail import Line
-from chitty.terminal import colour_of, paint
+from chitty.terminal import colour_of, columns, pad, paint
 
 _QUIET = "2"
 _BOLD = "1"
@@ -31,7 +31,7 @@ class View:
 
     def widen(self, names: Collection[str]) -> None:
         """Make room for names that are known beforehand."""
-        self.width = max([self.width, *map(len, names)])
+        self.width = max([self.width, *map(columns, names)])
 
     def render(self, line: Line) -> str:
         """Return a line as a person reads it."""
@@ -44,8 +44,8 @@ class View:
 
     def _row(self, clock: str, name: str, lamport: str, what: str, style: str) -> str:
         name = escape(name)
-        self.width = max(self.width, len(name))
-        padded = f"{name:{self.width}}"
+        self.width = max(self.width, columns(name))
+        padded = pad(name, self.width)
         if not self.colour:
             return f"{clock:{_TIME_WIDTH}} {padded} │ {lamport:>{_LAMPORT_WIDTH}}  {what}".rstrip()
         said = paint(what, style) if style else what

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 
 from chitty.journal import escape
+from chitty.terminal import columns, pad
 from chitty.trace.verdict import Finding, Judgement, Status, Verdict, Violation
 
 _GREEN, _RED, _YELLOW, _QUIET, _BOLD = "32", "31", "33", "2", "1"
@@ -73,9 +74,9 @@ def _count(finding: Finding) -> str:
 
 
 def _violation(violation: Violation) -> Iterator[str]:
-    width = max(map(len, violation.places), default=0)
+    width = max(map(columns, violation.places), default=0)
     for event, place in zip(violation.witnesses, violation.places, strict=True):
-        yield f"      {place:<{width}}  {event.process} {event.kind} lamport={event.lamport} n={event.n}"
+        yield f"      {pad(place, width)}  {event.process} {event.kind} lamport={event.lamport} n={event.n}"
     yield f"      expected {escape(violation.expected)}"
     yield f"      found    {escape(violation.found)}"
 

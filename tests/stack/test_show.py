@@ -1,9 +1,11 @@
 import json
 
 import pytest
+from wcwidth import wcswidth
 
 from chitty import journal
 from chitty.stack import show, tail
+from chitty.stack.layout import slug
 from chitty.stack.show import View
 
 HEAD = "2026-11-23T03:11:50.123456Z INFO"
@@ -79,6 +81,13 @@ def test_names_are_padded_to_the_longest_and_have_a_colour_each():
     coloured = View(colour=True).render(line(text))
     assert coloured != View().render(line(text))
     assert coloured == View(colour=True).render(line(text)), "the same each time"
+
+
+def test_names_that_take_two_columns_a_character_keep_the_column_straight():
+    view = View()
+    view.widen(["日本語"])
+    rows = [view.render(line(f"{HEAD} {name} - x", slug(name))) for name in ("日本語", "bob", "e\u0301ve")]
+    assert [wcswidth(row.partition("│")[0]) for row in rows] == [wcswidth("03:11:50.123 日本語 ")] * 3
 
 
 def test_json_has_the_head_and_the_fields():
