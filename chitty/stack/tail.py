@@ -1,6 +1,7 @@
 """The logs of a stack as one: merged in order of wall time, whole or as they grow.
 
-Prints nothing, and decides nothing about what a line looks like.
+The order is the same whether you read all lines, the last ones, or those that come: see `Reader`. Prints
+nothing, and decides nothing about what a line looks like.
 """
 
 import functools
@@ -8,7 +9,8 @@ import heapq
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,9 +23,13 @@ from chitty.logfile import Growing, logs
 from chitty.stack.layout import SERVER, slug
 
 REORDER = 0.25
-"""Seconds that a line waits for earlier ones of other files: supervisord's pipes delay them differently."""
+"""Seconds that a line waits for earlier ones of other files, because supervisord's pipes delay them differently.
+
+They are seconds of a monotonic clock since the line was read: wall time may be set back or ahead meanwhile.
+"""
 
 _STEP = 0.05
+_WALL = len("2026-11-23T03:11:50.123456Z")
 _BATCH = 1000
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -37,7 +43,7 @@ class Line:
         file: the program whose log it is in.
         text: the line as it is.
         record: what it says; None when it has no head, or names a process whose log this is not.
-        wall: its time; of one without a head, that of the line before.
+        wall: the time at which it is placed among the lines of other files, as `Reader` tells.
     """
 
     file: str
@@ -47,18 +53,33 @@ class Line:
 
 
 class Reader:
-    """Turns the lines of one file into Lines; `wall` never runs back, so that a merge keeps a file's order."""
+    """Turns the lines of one file into Lines, each with the time at which a merge places it.
+
+    That time is the wall time of the line, as long as the clock runs forward. Where the clock was set back,
+    time continues at half its speed until the clock has caught up, as adjtime(3) slews a clock. So the file
+    keeps its order, and files whose clock was set back together stay in step.
+    """
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self._clock = ""
         self._wall = ""
 
     def line(self, text: str) -> Line:
         """Return the next line of the file."""
         record = read(self.file, text)
         if record is not None:
-            self._wall = max(self._wall, record.wall)
+            self._wall = record.wall if record.wall >= self._wall else self._slewed(record.wall)
+            self._clock = record.wall
         return Line(self.file, text, record, self._wall)
+
+    def _slewed(self, clock: str) -> str:
+        try:
+            since = max(timedelta(0), datetime.fromisoformat(clock) - datetime.fromisoformat(self._clock))
+            slewed = datetime.fromisoformat(self._wall) + since / 2
+        except (ValueError, OverflowError):  # such as a 31st of February, which nobody has written
+            return self._wall
+        return f"{slewed:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def read(file: str, text: str) -> Record | None:
@@ -114,7 +135,7 @@ def history(paths: list[Path], wanted: Filter) -> Iterator[Line]:
 
 
 def last(paths: list[Path], wanted: Filter, number: int) -> list[Line]:
-    """Return the last wanted lines of several logs together, in order of wall time."""
+    """Return the last `number` lines of what `history` yields."""
     found = [line for path in paths for line in _last_of(path, wanted, number)]
     found.sort(key=_wall)
     return found[-number:] if number else []
@@ -128,24 +149,27 @@ class Follower:
         self._only = only
         self._wanted = wanted
         self._open: dict[Path, tuple[Growing, Reader]] = {}
-        self._held: list[tuple[str, int, float, Line]] = []
+        self._held: list[tuple[str, int, Line]] = []
         self._count = itertools.count()
+        self._arrivals: deque[tuple[float, str]] = deque()
         self._watch(at_end=at_end)
 
     def read(self) -> list[Line]:
         """Return the lines that are ready: those that have waited long enough for earlier ones."""
         self._watch(at_end=False)
-        now = time.time()
+        now, latest = time.monotonic(), ""
         for growing, reader in self._open.values():
             for text in growing.read():
                 line = reader.line(text)
                 if text and self._wanted.passes(line):
-                    heapq.heappush(self._held, (line.wall, next(self._count), now, line))
+                    heapq.heappush(self._held, (line.wall, next(self._count), line))
+                    latest = max(latest, line.wall)
+        self._arrivals.append((now, latest))
         return list(self._due(now - REORDER))
 
     def rest(self) -> list[Line]:
         """Return what is held back, ready or not."""
-        return self.read() + [heapq.heappop(self._held)[3] for _ in range(len(self._held))]
+        return self.read() + [heapq.heappop(self._held)[2] for _ in range(len(self._held))]
 
     def close(self) -> None:
         """Close the logs."""
@@ -168,10 +192,12 @@ class Follower:
                 self._open[path] = (Growing(path, at_end=at_end), Reader(path.stem))
 
     def _due(self, before: float) -> Iterator[Line]:
-        # By its wall time, or by its arrival for one whose clock is ahead.
-        limit = journal.wall_time(before)
-        while self._held and (self._held[0][0] <= limit or self._held[0][2] <= before):
-            yield heapq.heappop(self._held)[3]
+        """Yield the lines that were read by then, and what belongs before the last of them."""
+        limit = ""
+        while self._arrivals and self._arrivals[0][0] <= before:
+            limit = max(limit, self._arrivals.popleft()[1])
+        while self._held and self._held[0][0] <= limit:
+            yield heapq.heappop(self._held)[2]
 
 
 def stream(
@@ -212,25 +238,37 @@ def _forwards(path: Path) -> Iterator[Line]:
     return (reader.line(text) for text in logfile.lines(path) if text)
 
 
-def _last_of(path: Path, wanted: Filter, number: int) -> list[Line]:
-    """Return the last wanted lines of one log, oldest first.
-
-    Read backwards, a line without a head learns its time only from the one before it: they wait for that.
-    """
+def _last_of(path: Path, wanted: Filter, number: int) -> Sequence[Line]:
+    """Return the last wanted lines of one log, oldest first."""
+    if not _runs_forward(path):
+        return deque((line for line in _forwards(path) if wanted.passes(line)), number)
+    # Backwards is quick, but a line without a head learns its time only from the one before it.
     found: list[Line] = []
     headless: list[str] = []
     for text in logfile.last_lines(path):
+        if len(found) >= number:
+            break
         record = read(path.stem, text)
         if record is None:
             headless.append(text)
             continue
         if record.wall < wanted.since:
-            break
-        found += [line for line in (Line(path.stem, raw, None, record.wall) for raw in headless) if wanted.passes(line)]
+            return found[::-1]
+        lines = [*(Line(path.stem, raw, None, record.wall) for raw in headless)]
+        lines.append(Line(path.stem, text, record, record.wall))
+        found += filter(wanted.passes, lines)
         headless = []
-        line = Line(path.stem, text, record, record.wall)
-        if wanted.passes(line):
-            found.append(line)
-        if len(found) >= number:
-            break
-    return found[::-1]
+    else:
+        found += (line for line in (Line(path.stem, raw, None, "") for raw in headless) if wanted.passes(line))
+    return found[number - 1 :: -1] if number else []
+
+
+def _runs_forward(path: Path) -> bool:
+    """Tell whether the clock was never set back while a log was written. Much quicker than reading its lines."""
+    latest = ""
+    for piece in logfile.pieces(path):
+        walls = [text[:_WALL] for text in piece.lines if text[_WALL - 1 : _WALL] == "Z"]
+        if walls != sorted(walls) or (walls and walls[0] < latest):
+            return False
+        latest = walls[-1] if walls else latest
+    return True

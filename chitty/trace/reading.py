@@ -139,13 +139,20 @@ class Reader:
         return [passage for passage in passages if passage[1]]
 
     def _due(self, lines: list[str], until: str) -> list[str]:
-        """Return the lines up to wall time `until`, and hold the others back."""
+        """Return the lines up to the last event at or before wall time `until`, and hold the others back.
+
+        Up to the last one, not to the first that is later: the clock may have been set back since that one.
+        """
         self._held = []
         if until != ALWAYS:
-            for index, text in enumerate(lines):
+            due = len(lines)
+            for index in range(len(lines) - 1, -1, -1):
+                text = lines[index]
                 if text[:1].isdigit() and text > until:
-                    lines, self._held = lines[:index], lines[index:]
+                    due = index
+                elif journal.entry(text):
                     break
+            lines, self._held = lines[:due], lines[due:]
         return lines
 
     def _events(self, lines: list[str]) -> list[Passage]:

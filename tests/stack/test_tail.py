@@ -1,8 +1,11 @@
+import itertools
 import time
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chitty import journal
 from chitty.core.errors import SettingsError
@@ -53,6 +56,39 @@ def test_a_file_keeps_its_own_order_when_its_clock_was_set_back(logs):
     write(logs, "carol", line(3, "carol"))
     found = [one.record.fields["n"] for one in tail.history(tail.logs(logs), Filter()) if one.file == "bob"]
     assert found == [1, 2]
+
+
+def test_files_whose_clock_was_set_back_together_stay_in_step(logs):
+    """At second 100 of real time the clock of the machine is set back by 50 s."""
+    for process, offset in (("bob", 0), ("carol", 1)):
+        seconds = range(90 + offset, 130, 2)
+        write(logs, process, *(line(now if now < 100 else now - 50, process, now) for now in seconds))
+    found = [one.record.fields["n"] for one in tail.history(tail.logs(logs), Filter())]
+    assert sorted(found) == list(range(90, 130))
+    for before, after in itertools.pairwise(found):
+        assert after > before - 4, "no line is more than one line of its own file out of place"
+
+
+def test_a_clock_that_has_caught_up_places_lines_by_wall_time_again(logs):
+    write(logs, "bob", *(line(second, "bob", second) for second in (100, 50, 60, 200)))
+    write(logs, "carol", line(150, "carol"), line(201, "carol"))
+    found = list(tail.history(tail.logs(logs), Filter()))
+    assert [one.file for one in found] == ["bob", "bob", "bob", "carol", "bob", "carol"]
+
+
+CLOCKS = st.lists(st.integers(min_value=1, max_value=50), max_size=12)
+
+
+@given(bob=CLOCKS, carol=CLOCKS, number=st.integers(0, 30), since=st.integers(0, 50))
+def test_all_ways_to_read_logs_give_one_order_whatever_the_clocks_did(tmp_path_factory, bob, carol, number, since):
+    logs = tmp_path_factory.mktemp("logs")
+    for process, clock in (("bob", bob), ("carol", carol)):
+        write(logs, process, "without a head", *(line(second, process, n) for n, second in enumerate(clock)))
+    wanted = Filter(since=journal.wall_time(since)) if since else Filter()
+    everything = texts(tail.history(tail.logs(logs), wanted))
+    assert texts(tail.last(tail.logs(logs), wanted, number)) == (everything[-number:] if number else [])
+    with closing(Follower(logs, None, wanted, at_end=False)) as follower:
+        assert texts(follower.rest()) == everything
 
 
 def test_a_line_without_a_head_stays_with_the_one_before_it(logs):
@@ -109,12 +145,47 @@ def test_following_holds_a_line_back_only_shortly_even_if_its_clock_is_ahead(log
     assert time.monotonic() - asked < 2
 
 
+def test_following_shows_lines_as_they_come_when_the_clock_is_set_back(logs, followed, monkeypatch):
+    now = time.time()
+    follower = followed()
+    write(logs, "bob", line(now, "bob", 1))
+    found = follower.read()
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    write(logs, "bob", line(now - 3600, "bob", 2))
+    deadline = time.monotonic() + 30
+    while len(found) < 2 and time.monotonic() < deadline:
+        found += follower.read()
+    assert [one.record.fields["n"] for one in found] == [1, 2]
+
+
+def test_a_line_does_not_wait_for_others_that_keep_coming_with_earlier_times(logs, followed):
+    follower = followed()
+    write(logs, "bob", line(time.time(), "bob"))
+    found, number = [], 0
+    deadline = time.monotonic() + 30
+    while "bob" not in {one.file for one in found} and time.monotonic() < deadline:
+        number += 1
+        write(logs, "carol", line(time.time() - 3600, "carol", number))
+        found += follower.read()
+    assert "bob" in {one.file for one in found}
+
+
 def test_following_finds_logs_that_come_later_and_reads_them_whole(logs, followed):
     write(logs, "bob", line(1, "bob"))
     follower = followed(at_end=True)
     write(logs, "bob", line(3, "bob", 3))
     write(logs, "zoe", line(2, "zoe"))
     assert [one.file for one in follower.rest()] == ["zoe", "bob"]
+
+
+def test_following_from_the_end_continues_in_a_log_that_was_renamed(logs, followed):
+    write(logs, "bob", line(1, "bob", 1))
+    (logs / "bob.log").rename(logs / "bob.log.1")
+    follower = followed(at_end=True)
+    with (logs / "bob.log.1").open("a") as file:  # as a program does that has it open
+        file.write(f"{line(2, 'bob', 2)}\n")
+    write(logs, "bob", line(3, "bob", 3))
+    assert [one.record.fields["n"] for one in follower.rest()] == [2, 3]
 
 
 def test_following_survives_a_log_that_goes(logs, followed):

@@ -68,6 +68,20 @@ def test_a_line_waits_until_what_came_before_it_must_be_there(tmp_path: Path, mo
     assert watching.verdict.census.events > 0
 
 
+def test_lines_from_before_the_clock_was_set_back_are_judged_with_those_after_it(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(watch, "now_less", lambda _: "2026-11-23T07:28:05")
+    events = 0
+    for path in (HISTORIES / "run").glob("*.log"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = [line.replace("T08:", "T07:", 1) if line > "2026-11-23T08:27:50" else line for line in lines]
+        (tmp_path / path.name).write_text("".join(lines), encoding="utf-8")
+        events += sum(" lamport=" in line for line in lines)
+    watching = Watch(tmp_path, lambda _: True)
+    assert watching.look() == []
+    assert watching.verdict.census.events == events
+    watching.close()
+
+
 def test_a_breach_is_placed_in_the_file_where_it_is_by_now(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(watch, "now_less", past)
     watching = Watch(tmp_path, lambda _: True)
