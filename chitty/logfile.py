@@ -106,7 +106,9 @@ def last_lines(log: Path) -> Iterator[str]:
 class Growing:
     """A log that is being written: each `read` returns the lines that came since the last one.
 
-    Lines are whole ones only, across rotations, truncation, removal and a new beginning.
+    Lines are whole ones only, across rotations, truncation, removal and a new beginning. It begins with the oldest
+    generation, or `at_end` of the newest one that exists: a program writes on into a log that was renamed, until
+    it is told to open it again.
 
     Attributes:
         turns: how many lines had been read where each later file began.
@@ -118,9 +120,13 @@ class Growing:
         self._rest = b""
         self._lines = 0
         self.turns: list[int] = []
-        if at_end and log.exists():
-            self._file = log.open("rb")
-            _seek_last_line(self._file)
+        if at_end:
+            files = _opened(log)
+            for file in files[:-1]:
+                file.close()
+            if files:
+                self._file = files[-1]
+                _seek_last_line(self._file)
 
     def read(self) -> list[str]:
         """Return what has been written since, line by line."""
@@ -154,9 +160,8 @@ class Growing:
         return self._file.read()
 
     def _is_behind(self) -> bool:
-        try:
-            newest = self._log.stat()
-        except FileNotFoundError:
+        newest = _stat(self._log) or next(filter(None, map(_stat, reversed(generations(self._log)))), None)
+        if newest is None:
             return False
         return self._file is None or not os.path.samestat(os.fstat(self._file.fileno()), newest)
 
@@ -192,13 +197,16 @@ def _opened(log: Path) -> list[BinaryIO]:
 def _rotated(log: Path, files: list[BinaryIO]) -> bool:
     seen = {(found.st_dev, found.st_ino) for found in (os.fstat(file.fileno()) for file in files)}
     now = set()
-    for path in generations(log):
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
+    for found in filter(None, map(_stat, generations(log))):
         now.add((found.st_dev, found.st_ino))
     return seen != now or len(seen) != len(files)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _seek_last_line(file: BinaryIO) -> None:

@@ -134,6 +134,19 @@ def test_a_log_that_is_removed_and_made_anew_is_read_on(log, open_files):
     assert growing.read() == ["two"]
 
 
+def test_a_log_that_was_renamed_and_not_made_again_is_read(log, open_files):
+    log.write_text("one\n")
+    log.rename(log.with_name("bob.log.1"))
+    growing = open_files(Growing(log))
+    assert growing.read() == ["one"]
+    at_end = open_files(Growing(log, at_end=True))
+    with log.with_name("bob.log.1").open("a") as file:
+        file.write("two\n")
+    log.write_text("three\n")
+    assert growing.read() == ["two", "three"]
+    assert at_end.read() == ["two", "three"]
+
+
 def test_from_the_end_means_from_the_last_whole_line(log, open_files):
     log.write_bytes(b"old\nhalf")
     growing = open_files(Growing(log, at_end=True))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chitty import journal, process
+from chitty import journal, logfile, process
 from chitty.core.errors import NoSuchParticipant
 from chitty.core.names import fold
 from chitty.stack.layout import SERVER, Layout
@@ -134,10 +134,19 @@ def clients(layout: Layout) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def lamport(log: Path) -> int | None:
     """Return the Lamport time at the end of a log, None when it tells none."""
+    found = _lamport(log)
+    if found is not None:
+        return found
+    # It may have been rotated just now. Looking for older files takes longer.
+    older = map(_lamport, reversed(logfile.generations(log)[:-1]))
+    return next((time for time in older if time is not None), None)
+
+
+def _lamport(file: Path) -> int | None:
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _TAIL))
-            end = file.read()
+        with file.open("rb") as opened:
+            opened.seek(max(0, opened.seek(0, 2) - _TAIL))
+            end = opened.read()
     except OSError:
         return None
     for line in reversed(end.split(b"\n")[:-1]):

@@ -60,7 +60,7 @@ def say(stack: Stack, name: str, text: str, wait: float = WAIT) -> Said:
         InvalidArgument: the text cannot be sent.
         NoSuchParticipant: the stack has none of that name.
         StackError: it does not run, is paused, or ended meanwhile.
-        TimedOut: neither receipt nor refusal came.
+        TimedOut: neither receipt nor refusal came, so the message may or may not have been published.
     """
     check(text)
     member = stack.members().get(name)
@@ -125,7 +125,8 @@ def _follow(stack: Stack, member: Member, looks: Iterator[list[Record]], text: s
                 return Said(0, 0, record.prose.removeprefix(_NOT_SAID))
         if time.monotonic() > deadline:
             raise TimedOut(
-                f"{member.name} has no receipt after {wait:g} s: nobody can tell what becomes of the message"
+                f"no receipt for {member.name} within {wait:g} s: the message may or may not have been published;"
+                f" look for it with `chitty logs {member.name}` before you say it again"
             )
         if not records and time.monotonic() > asking:
             asking = time.monotonic() + _ASK

@@ -5,6 +5,7 @@ import resource
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from chitty import logfile
 from chitty.core.errors import NoSuchParticipant, NotRunning, SettingsError
 from chitty.core.names import fold
 from chitty.stack import members, tail
@@ -47,7 +48,7 @@ def allow_open_files() -> None:
 
 def _slug(layout: Layout, name: str) -> str:
     own = SERVER if name == SERVER else slug(name)
-    if layout.log(own).exists():
+    if logfile.logs(layout.logs, frozenset({own})):
         return own
     for other, told in members.clients(layout):
         if fold(str(told["name"])) == fold(name):

@@ -9,6 +9,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from wcwidth import wcswidth
 
 from chitty import process, settings
 from chitty.settings import Program
@@ -142,6 +143,23 @@ def test_says_of_several_commands_at_once_each_have_their_own_receipt(running):
     with ThreadPoolExecutor(4) as pool:
         said = list(pool.map(lambda _: running.run("say", "zoe", "the same"), range(6)))
     assert len(set(said)) == 6
+
+
+def test_who_speaks_gets_the_receipt_although_the_log_was_renamed(running):
+    log = running.layout.log("zoe")
+    log.rename(log.with_name("zoe.log.1"))
+    assert "said at Lamport time" in running.run("say", "zoe", "into the renamed log")
+    assert "zoe: from a pipe" in running.run("attach", "zoe", stdin="from a pipe\n")
+    assert running.of("zoe")["lamport"] > 1
+    assert "into the renamed log" in running.run("logs", "zoe", "-n", 9)
+
+
+def test_the_status_keeps_its_columns_straight_under_wide_names(running):
+    running.run("join", "日本語", "--human")
+    head, *rows = [row for row in running.run("status").splitlines() if not row.startswith("left:")]
+    for row in rows:
+        name, _, rest = row.partition(" ")
+        assert wcswidth(name) + 1 + len(rest) - len(rest.lstrip()) == head.index("KIND")
 
 
 def test_a_pipe_can_sit_down_at_a_participant(running):
