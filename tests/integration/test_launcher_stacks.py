@@ -208,8 +208,9 @@ def test_what_is_generated_starts_by_itself_with_stock_tools(stack):
 
 def test_a_reload_of_supervisord_keeps_the_stack(stack):
     stack.up("--clients", 1)
+    before = stack.pid("bob")
     os.kill(stack.supervisor(), signal.SIGHUP)
-    eventually(lambda: stack.call("status").returncode == 0 and stack.joined() == {"bob"}, 30)
+    eventually(lambda: stack.joined() == {"bob"} and stack.pid("bob") != before, 60)
     stack.run("join", "late")
     stack.run("kill", "late")
     assert stack.of("late")["reason"] == "killed"
