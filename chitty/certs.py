@@ -1,5 +1,6 @@
 """A directory of certificates: what is where in it, and how it is filled. Knows no cryptography."""
 
+import ipaddress
 import os
 import re
 import stat
@@ -21,7 +22,7 @@ DAYS = 365
 """How long certificates are valid, unless somebody says otherwise."""
 
 _OTHERS_WRITE = 0o022
-_HOST = re.compile(r"(\*\.)?[\w-]{1,63}(\.[\w-]{1,63})*\.?|\[?[0-9A-Fa-f:.]+\]?")
+_HOST = re.compile(r"(\*\.)?([\w-]{1,63}\.)*(?![0-9]+\.?\Z)[\w-]{1,63}\.?")  # no name ends in a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,11 @@ def make(
     """
     folder, unique = Folder(directory), list({fold(name): name for name in names}.values())
     for host in hosts:
-        if _HOST.fullmatch(host) is None:
-            raise SettingsError(f"{host!r} is no name or address that a server can have")
+        if not _is_host(host):
+            raise SettingsError(
+                f"{host!r} is neither a name nor an IP address of a server: give one such as chat.example or 10.0.0.1,"
+                " without a port"
+            )
     try:
         fresh = not folder.authority.exist()
         server = fresh or bool(hosts) or (force and not names) or not folder.server.exist()
@@ -133,6 +137,14 @@ def _authority(folder: Folder) -> "Authority":
         raise SettingsError(
             f"{own.cert} with {own.key} is no authority to sign with: {error}; remove both to begin with a new one"
         ) from None
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return _HOST.fullmatch(host) is not None
+    return True
 
 
 def _refuse_to_overwrite(wanted: Sequence[Files]) -> None:

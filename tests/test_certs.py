@@ -101,9 +101,11 @@ def test_the_server_is_made_anew_with_other_hosts_if_told_to(place):
     assert "chat.example" in alternative.get_values_for_type(x509.DNSName)
 
 
-@pytest.mark.parametrize("host", ["", "a b", "https://chat.example", "a/b", "chat.example:5051", "a\nb"])
+@pytest.mark.parametrize(
+    "host", ["", "a b", "https://chat.example", "a/b", "chat.example:5051", "abc:5051", "a\nb", "10.0.0.256"]
+)
 def test_what_is_no_host_is_told_and_nothing_is_made(place, host):
-    with pytest.raises(SettingsError, match="is no name or address that a server can have"):
+    with pytest.raises(SettingsError, match="is neither a name nor an IP address of a server: give one such as"):
         certs.make(place.directory, ["alice"], hosts=[host])
     assert not place.directory.exists()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chitty.cli.base import DONE, FOLDER, Session, example, fail, with_session
-from chitty.cli.values import Name
+from chitty.cli.values import Address, Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,9 @@ def attach(session: Session, name: str) -> int:
     )
 )
 @click.argument("name", type=Name())
-@click.option("--server", metavar="HOST:PORT", help="Where to join; otherwise the running stack's server.")
+@click.option(
+    "--server", metavar="HOST:PORT", type=Address(), help="Where to join; otherwise the running stack's server."
+)
 @click.option("--log", type=_FILE, help="Its log; otherwise NAME.log here.")
 @click.option("--tls", is_flag=True, help="Call by TLS; any of the next four says so too.")
 @click.option("--ca", metavar="FILE", type=_FILE, help="Authority of the service, as PEM; otherwise the system's.")

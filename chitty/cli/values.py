@@ -1,4 +1,4 @@
-"""The types of what a command is given: names of participants, how many of them, signals."""
+"""The types of what a command is given: names of participants, how many of them, addresses, signals."""
 
 import os
 from collections.abc import Sequence
@@ -62,6 +62,22 @@ class Clients(click.ParamType):  # type: ignore[type-arg] # generic since click 
         if len({names.fold(name) for name in found}) < len(found):
             self.fail(f"{value!r} names somebody twice", param, ctx)
         return found
+
+
+class Address(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only
+    """Where a service is called."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address as it was given."""
+        from chitty.wire import address
+
+        try:
+            address.parse(value)
+        except errors.InvalidArgument as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class Signal(click.ParamType):  # type: ignore[type-arg] # generic since click 8.5 only

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from chitty.core.errors import SettingsError, Untrusted
 from chitty.settings import Trust
-from chitty.wire import address, secret, tls
+from chitty.wire import secret, tls
+from chitty.wire.address import Address
 from chitty.wire.tls import Pair
 
 StrPath = str | os.PathLike[str]
@@ -68,15 +69,15 @@ class Loaded:
     secret: str = field(default="", repr=False)
     insecure: bool = False
 
-    def check(self, target: str) -> None:
+    def check(self, address: Address) -> None:
         """Refuse to call a service where others on the way would read the secret.
 
         Raises:
             Untrusted: they would, and nobody has said that they may.
         """
-        if self.secret and not (self.tls or self.insecure or address.stays_here(target)):
+        if self.secret and not (self.tls or self.insecure or address.stays_here):
             raise Untrusted(
-                f"the secret would travel to {address.host_of(target)} for all on the way to read: use TLS (--tls,"
+                f"the secret would travel to {address.host} for all on the way to read: use TLS (--tls,"
                 " or --ca with the authority of the service), or say --insecure"
             )
 

@@ -44,6 +44,7 @@ from chitty.core.participant import Participant
 from chitty.process import Journal
 from chitty.settings import Keepalive
 from chitty.wire import identity
+from chitty.wire.address import parse
 
 INBOX = 10_000
 """Events that wait for the iterator; then reading pauses, and the service's rule for slow consumers applies."""
@@ -75,16 +76,19 @@ def join(
 
     Args:
         name: 1 to 32 letters, digits, '-', '_' or '.'.
-        address: `host:port`, or a callable that tells it, and None while it is not known.
+        address: `host:port`, `[ipv6]:port` or `unix:/path`; or a callable that returns it, and None while it is not
+            known.
         events: False drops events once they are logged, for one that only publishes.
         keepalive: when to ask a silent service whether it still lives; never, unless given.
         on_membership: called with whether the session belongs, each time that changes.
         credentials: what it trusts and shows, for a service with TLS or a secret.
 
     Raises:
-        InvalidArgument: the name may not be a participant's.
+        InvalidArgument: the name may not be a participant's, or the address cannot be a service's.
         SettingsError: a file that the credentials name is not usable.
     """
+    if not callable(address):
+        parse(address)
     return Session(
         normalise(name),
         address,

@@ -12,9 +12,9 @@ from chitty.client.distrust import distrust, hint
 from chitty.core.errors import Refusal, Unavailable
 from chitty.core.event import Event, Message, Receipt
 from chitty.settings import Keepalive
+from chitty.wire import address as addresses
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import convert, identity, secret, status
-from chitty.wire.address import reachable
 from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 
 if TYPE_CHECKING:
@@ -94,14 +94,15 @@ class Transport:
     """A connection of one session to one address. Every method raises Refusal when its call is refused.
 
     Raises:
+        InvalidArgument: the address cannot be one.
         Untrusted: the join secret would be readable on the way.
     """
 
     def __init__(self, address: str, session: str, keepalive: Keepalive | None, loaded: Loaded) -> None:
-        loaded.check(address)
-        self.address = address
+        self._address = addresses.parse(address)
+        loaded.check(self._address)
         self._loaded = loaded
-        self._channel = _channel(reachable(address), _arguments(keepalive), loaded)
+        self._channel = _channel(self._address.target, _arguments(keepalive), loaded)
         self._stub: ChittyChatAsyncStub = ChittyChatStub(self._channel)
         self._credentials = identity.credentials(session)
         self._entry = (*self._credentials, *secret.metadata(loaded.secret))

@@ -7,7 +7,7 @@ import grpc
 
 from chitty.core.errors import CannotListen
 from chitty.settings import Server
-from chitty.wire import guard, tls
+from chitty.wire import address, guard, tls
 
 
 def listen(server: grpc.aio.Server, options: Server, joining: str, logger: logging.Logger, earlier: int = 0) -> str:
@@ -25,14 +25,14 @@ def listen(server: grpc.aio.Server, options: Server, joining: str, logger: loggi
     credentials = _credentials(options)
     for path in filter(tls.is_open, filter(None, (options.tls.key, options.secret_file))):
         logger.warning("others can read %s: `chmod 600` keeps it private", path)
-    host = f"[{options.host}]" if ":" in options.host else options.host
+    host = address.listening(options.host)
     for wanted in [earlier, 0] if earlier and not options.port else [options.port]:
-        place = f"{host}:{wanted}"
+        place = address.join(host, wanted)
         with contextlib.suppress(RuntimeError):
             bound = server.add_secure_port(place, credentials) if credentials else server.add_insecure_port(place)
-            return f"{host}:{bound}"
+            return address.join(host, bound)
     raise CannotListen(
-        f"cannot listen on {host}:{options.port}: the port is taken, or the address is not this machine's;"
+        f"cannot listen on {address.join(host, options.port)}: the port is taken, or the address is not this machine's;"
         " choose another with --port"
     )
 

@@ -53,7 +53,7 @@ def test_beyond_it_one_may_listen_that_is_guarded_or_was_told_to(made, guarded, 
 
 
 def test_a_name_that_resolves_to_nothing_is_told():
-    with pytest.raises(CannotListen, match="is no address"):
+    with pytest.raises(CannotListen, match="is not an address"):
         start(host="no.such.name.invalid")
 
 
