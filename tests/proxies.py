@@ -1,11 +1,12 @@
-"""A TCP proxy that a test can cut, silence, slow down or reset, to break connections without a word to either end."""
+"""Proxies: of TCP, which a test can cut, silence, slow down or reset; and of HTTP, as the environment may name one."""
 
 import asyncio
 import contextlib
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
 
 UP, DOWN = "up", "down"
 """The ways of what is forwarded: to the target, and back."""
@@ -111,15 +112,20 @@ class Threaded:
         self._loop.call_soon_threadsafe(self.proxy.leave_half_open)
 
 
+P = TypeVar("P")
+
+
 @contextlib.contextmanager
-def proxying_apart(target: str) -> Iterator[Threaded]:
-    """Run a proxy in a thread of its own."""
+def _apart(
+    running: Callable[[], contextlib.AbstractAsyncContextManager[P]],
+) -> Iterator[tuple[P, asyncio.AbstractEventLoop]]:
+    """Run a proxy in a thread of its own, with the loop there."""
     started, made = threading.Event(), []
 
     async def run() -> None:
         stop = asyncio.Event()
-        async with proxying(target) as proxy:
-            made.extend((Threaded(proxy, asyncio.get_running_loop()), stop))
+        async with running() as proxy:
+            made.extend((proxy, asyncio.get_running_loop(), stop))
             started.set()
             await stop.wait()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -128,9 +134,82 @@ def proxying_apart(target: str) -> Iterator[Threaded]:
     thread = threading.Thread(target=asyncio.run, args=(run(),), name="proxy")
     thread.start()
     started.wait()
-    apart, stop = made
+    proxy, loop, stop = made
     try:
-        yield apart
+        yield proxy, loop
     finally:
-        apart._loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+@contextlib.contextmanager
+def proxying_apart(target: str) -> Iterator[Threaded]:
+    """Run a proxy in a thread of its own."""
+    with _apart(lambda: proxying(target)) as (proxy, loop):
+        yield Threaded(proxy, loop)
+
+
+VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy", "GRPC_ADDRESS_HTTP_PROXY")
+"""Those by which gRPC is told of an HTTP proxy."""
+
+
+class Recording:
+    """An HTTP proxy that does what CONNECT asks for, and records all that passes.
+
+    Attributes:
+        address: `host:port` of the proxy; not that of the loopback which services listen on.
+        seen: what clients sent, a connection after the other.
+    """
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.seen: list[bytearray] = []
+        self._writers: list[asyncio.StreamWriter] = []
+
+    def environment(self, *variables: str) -> dict[str, str]:
+        """Return an environment in which these variables name this proxy."""
+        found = {name: self.address if name.isupper() else f"http://{self.address}" for name in variables}
+        return found | {"GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES": "0.0.0.0/0,::/0"}
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.seen.append(record := bytearray())
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            record += (head := await reader.readuntil(b"\r\n\r\n"))
+            host, _, port = head.split()[1].decode().rpartition(":")
+            there, back = await asyncio.open_connection(host.strip("[]"), int(port))
+            self._writers += writer, back
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            down = asyncio.create_task(_carry(there, writer))
+            while data := await reader.read(65_536):
+                record += data
+                back.write(data)
+            down.cancel()
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+
+@contextlib.asynccontextmanager
+async def recording() -> AsyncIterator[Recording]:
+    proxy = Recording()
+    server = await asyncio.start_server(proxy.connected, "127.0.0.2", 0)
+    proxy.address = "127.0.0.2:" + str(server.sockets[0].getsockname()[1])
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()
+
+
+@contextlib.contextmanager
+def recording_apart() -> Iterator[Recording]:
+    """Run an HTTP proxy in a thread of its own, for a test that blocks."""
+    with _apart(recording) as (proxy, _):
+        yield proxy

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import socket
 from collections.abc import AsyncIterator
 
 import grpc
@@ -12,6 +13,7 @@ from chitty.server.service import Service
 from chitty.settings import Server
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import identity
+from chitty.wire.channel import DIRECT, make_channel
 from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 
 METHOD = "/chitty.v1.ChittyChat/"
@@ -32,6 +34,16 @@ def options(**changes: object) -> Server:
     return settings.convert(plain, Server, "the test")
 
 
+def own_address() -> str:
+    """Return an address of this machine that is not the loopback's, or nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
 @contextlib.asynccontextmanager
 async def serving(secret: str = "", **changes: object) -> AsyncIterator[Service]:
     service = Service(options(**changes), secret=secret)
@@ -42,15 +54,17 @@ async def serving(secret: str = "", **changes: object) -> AsyncIterator[Service]
         await service.stop("the test is over")
 
 
+def blocking(address: str) -> grpc.Channel:
+    """A channel for a test without an event loop, on a connection of its own."""
+    return grpc.insecure_channel(address, options=[*DIRECT, ("grpc.use_local_subchannel_pool", 1)])  # noqa: TID251
+
+
 class Peer:
     """A foreign client: numbers, timestamps and calls by hand. It ticks, but never merges."""
 
     def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
         arguments = [("grpc.use_local_subchannel_pool", 1)]
-        if credentials is None:
-            self.channel = grpc.aio.insecure_channel(address, options=arguments)
-        else:
-            self.channel = grpc.aio.secure_channel(address, credentials, options=arguments)
+        self.channel = make_channel(address, arguments, credentials)
         self.stub = ChittyChatStub(self.channel)
         self.session = identity.new_session()
         self.incarnation = identity.incarnation_of(self.session)

@@ -30,7 +30,7 @@ from chitty.wire import identity
 from chitty.wire.parse import parse
 from tests.core.replaying import some_commands
 from tests.server import hostile
-from tests.services import METHOD, serving
+from tests.services import METHOD, blocking, serving
 
 pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
 
@@ -142,7 +142,7 @@ class Served:
     """A service in a thread of its own, and a member of it."""
 
     def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self.channel = blocking(address)
         self.member = identity.credentials(identity.new_session())
         self.stream = self.channel.unary_stream(METHOD + "Join")(hostile.join("mallory"), metadata=self.member)
         next(self.stream)

@@ -22,8 +22,9 @@ def judge(outcome: "Outcome") -> int:
 
     if outcome.waiting and outcome.members is not None and outcome.members.server.failed:
         return fail(f"the server does not serve: {outcome.members.server.failed}")
+    server = outcome.members.server.address if outcome.members is not None else None
     for member in outcome.failed + outcome.waiting:
-        fail(waiting.why(member))
+        fail(waiting.why(member, server))
     return FAILED if outcome.failed else TIMED_OUT if outcome.waiting else DONE
 
 

@@ -1,9 +1,10 @@
-"""What gRPC says of a handshake that failed, in words that name the remedy. Knows no call."""
+"""What gRPC says of a connection that failed, in words that name the remedy. Knows no call."""
 
 import re
 
 from chitty.client.credentials import Loaded
 from chitty.core.errors import Untrusted
+from chitty.wire.address import Address, without_proxy
 
 _VERDICT = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([a-z -]+)")
 _ISSUERS = ("issuer", "self signed", "self-signed")
@@ -33,12 +34,19 @@ def distrust(said: str) -> Untrusted | None:
     return Untrusted(f"the service's certificate is not to be trusted, {why}: {remedy}")
 
 
-def hint(said: str, loaded: Loaded) -> str:
-    """Return what may be the reason when a service hangs up during the handshake: it does not say so itself."""
-    if "failed to connect" not in said or "Socket closed" not in said:
+def hint(said: str, loaded: Loaded, address: Address) -> str:
+    """Return what may be the reason when a service was not reached or hangs up during the handshake."""
+    if "failed to connect" not in said and "errors resolving" not in said:
         return ""
+    if "Socket closed" in said:  # which is all that it says of a handshake that it ends
+        return f"; {_handshake(loaded)}"
+    unused = without_proxy(address)
+    return f"; {unused}" if unused else ""
+
+
+def _handshake(loaded: Loaded) -> str:
     if loaded.pair:
-        return "; it may not accept the certificate, which has run out or is of another authority"
+        return "it may not accept the certificate, which has run out or is of another authority"
     if loaded.tls:
-        return "; it may ask for a certificate (--cert and --key)"
-    return "; it may speak TLS only (--tls, or --ca with the certificate of its authority)"
+        return "it may ask for a certificate (--cert and --key)"
+    return "it may speak TLS only (--tls, or --ca with the certificate of its authority)"

@@ -15,6 +15,7 @@ from chitty.settings import Keepalive
 from chitty.wire import address as addresses
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import convert, identity, secret, status
+from chitty.wire.channel import make_channel
 from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Transport:
                 async for response in call:
                     yield response.epoch, convert.events(response)
         except Unavailable as refusal:
-            reason = hint(str(refusal), self._loaded)
+            reason = hint(str(refusal), self._loaded, self._address)
             raise Unavailable(f"{refusal}{reason}", retry_after=refusal.retry_after) from None
         finally:
             call.cancel()
@@ -156,17 +157,17 @@ class Transport:
         return call
 
 
-def _channel(target: str, arguments: list[tuple[str, int]], loaded: Loaded) -> grpc.aio.Channel:
+def _channel(target: str, arguments: list[tuple[str, int | str]], loaded: Loaded) -> grpc.aio.Channel:
     if not loaded.tls:
-        return grpc.aio.insecure_channel(target, options=arguments)
+        return make_channel(target, arguments)
     key, cert = (loaded.pair.key, loaded.pair.cert) if loaded.pair else (None, None)
-    named = [("grpc.ssl_target_name_override", loaded.server_name)] if loaded.server_name else []
-    credentials = grpc.ssl_channel_credentials(loaded.authority, key, cert)
-    return grpc.aio.secure_channel(target, credentials, options=[*arguments, *named])
+    if loaded.server_name:
+        arguments = [*arguments, ("grpc.ssl_target_name_override", loaded.server_name)]
+    return make_channel(target, arguments, grpc.ssl_channel_credentials(loaded.authority, key, cert))
 
 
-def _arguments(keepalive: Keepalive | None) -> list[tuple[str, int]]:
-    arguments = [
+def _arguments(keepalive: Keepalive | None) -> list[tuple[str, int | str]]:
+    arguments: list[tuple[str, int | str]] = [
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 5_000),

@@ -12,9 +12,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
-
-import grpc
+from typing import TYPE_CHECKING, Any
 
 from chitty import process
 from chitty.core import steps
@@ -23,6 +21,10 @@ from chitty.load import bare, message
 from chitty.load.orders import Order, answer, orders
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import convert
+from chitty.wire.channel import make_channel
+
+if TYPE_CHECKING:
+    import grpc
 
 _STREAM = f"/{bare.SERVICE}/Stream"
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
@@ -50,7 +52,7 @@ class Probe:
 
     async def _open(self, count: int, size: int) -> Any:
         """Open a stream on a connection of its own, and read its first message."""
-        channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+        channel = make_channel(self._address, _OPTIONS)
         stream: Any = channel.unary_stream(_STREAM)
         pieces = aiter(stream(f"{count} {size}".encode()))
         await anext(pieces)

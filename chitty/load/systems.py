@@ -17,6 +17,7 @@ from chitty.load import message, naive
 from chitty.load.tally import Account, Framed, Take, as_bytes, as_events, as_responses
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import identity
+from chitty.wire.channel import make_channel
 
 _CHITTY = "/chitty.v1.ChittyChat/"
 _NAIVE = f"/{naive.SERVICE}/"
@@ -82,7 +83,7 @@ class _OverGrpc:
         self._take = self._parsed(self._account) if decoding == "protobuf" else as_bytes(self._account)
 
     def _connect(self) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+        return make_channel(self._address, _OPTIONS)
 
     async def _listen(self, join: Callable[[], Any]) -> None:
         """Read what answers a Join, and count what follows from then on.

@@ -1,5 +1,6 @@
 """Looking for what keeps a stack from working: one finding a line, each with its remedy. Changes nothing."""
 
+import errno
 import os
 import resource
 import shutil
@@ -16,6 +17,7 @@ from chitty.stack import leftovers, locks, members, plan, trust
 from chitty.stack.control import Stack
 from chitty.stack.layout import SERVER, detour
 from chitty.stack.members import Members, Server
+from chitty.wire.address import join, proxies
 
 _MINIMUM_FILES = 4096  # minfds of supervisord.conf
 _ROOM = 16 * 2**20  # bytes: some write-ahead log, and logs
@@ -42,6 +44,7 @@ def examine(stack: Stack) -> Iterator[Finding]:
     yield _well(f"Python {sys.version.split()[0]}, supervisor {version('supervisor')}, grpc {version('grpcio')}")
     yield _python()
     yield _open_files()
+    yield from _proxies()
     if not stack.layout.directory.is_dir():
         yield _well(f"no stack in {stack.layout.directory}: `chitty up` makes one")
         return
@@ -86,6 +89,12 @@ def _open_files() -> Finding:
     return _well(f"open files: at most {'any number' if hard == resource.RLIM_INFINITY else hard}")
 
 
+def _proxies() -> Iterator[Finding]:
+    found = proxies()
+    if found:
+        yield _well(f"{', '.join(found)} set: chitty uses no proxy, it always connects to the server directly")
+
+
 def _socket(stack: Stack) -> Finding:
     try:
         short = detour(stack.layout.directory).socket
@@ -111,13 +120,12 @@ def _settings(stack: Stack) -> Finding:
         told = settings.read(stack.layout.settings)
     except ChittyError as error:
         return _ill(f"{error}; `chitty down` and `chitty up` write it anew")
-    if (
-        told.server.port
-        and not locks.is_held(stack.layout.life_lock)
-        and not _is_free(told.server.host, told.server.port)
-    ):
-        return _ill(f"port {told.server.port} of {told.server.host} is taken: `chitty up --port 0` finds a free one")
-    return _well(f"settings: {told.server.host}:{told.server.port}, {told.clients.count} participants")
+    place = join(told.server.host, told.server.port)
+    if told.server.port and not locks.is_held(stack.layout.life_lock):
+        why = _unusable(told.server.host, told.server.port)
+        if why:
+            return _ill(why)
+    return _well(f"settings: {place}, {told.clients.count} participants")
 
 
 def _entry(stack: Stack) -> Iterator[Finding]:
@@ -154,14 +162,19 @@ def _database(stack: Stack) -> Iterator[Finding]:
     yield _ill(trouble) if trouble else _well(f"database {path}: whole, {room // 2**20:,} MB free")
 
 
-def _is_free(host: str, port: int) -> bool:
+def _unusable(host: str, port: int) -> str:
+    """Return why a server cannot listen there, empty if it can."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"port {port} of {host} is taken: `chitty up --port 0` finds a free one"
+            return (
+                f"cannot listen on {join(host, port)}: {error.strerror}; set server.host to an address of this machine"
+            )
+    return ""
 
 
 def _programs(stack: Stack, now: Members) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from chitty.core.names import fold
 from chitty.stack.control import Stack, ended
 from chitty.stack.layout import slug
 from chitty.stack.members import Member, Members
+from chitty.wire.address import parse, without_proxy
 
 Watch = Callable[[Members, int, int], None]
 """Told at each look: the stack, how many of those waited for have joined, and how many there are."""
@@ -63,13 +64,14 @@ def sort(now: Members, names: Sequence[str]) -> Outcome:
     return outcome
 
 
-def why(member: Member) -> str:
-    """Return in one line why a participant is not here."""
+def why(member: Member, server: str | None = None) -> str:
+    """Return in one line why a participant is not here; `server` is the address that it calls, if that is known."""
     if member.refused:
         return f"{member.name} was refused: {member.refused}"
     if not member.runs:
         return f"{member.name} has ended: {ended(member)}; see `chitty logs {member.name}`"
-    return f"{member.name} has not joined yet"
+    unused = without_proxy(parse(server)) if server else ""
+    return f"{member.name} has not joined yet: see `chitty logs {member.name}`{unused and '; '}{unused}"
 
 
 def _which(outcome: Outcome, member: Member) -> list[Member]:

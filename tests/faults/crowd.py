@@ -9,6 +9,7 @@ import grpc
 
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import identity
+from chitty.wire.channel import make_channel
 from tests.services import METHOD
 
 SHARE = 100
@@ -89,7 +90,7 @@ async def connected(
 ) -> AsyncIterator[list[Listener]]:
     """Begin to join under these names."""
     plain = [("grpc.use_local_subchannel_pool", 1), *(options or [])]
-    channels = [grpc.aio.insecure_channel(address, options=plain) for _ in range(0, len(names), SHARE)]
+    channels = [make_channel(address, plain) for _ in range(0, len(names), SHARE)]
     try:
         yield [Listener(channels[index // SHARE], name) for index, name in enumerate(names)]
     finally:

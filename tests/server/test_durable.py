@@ -10,6 +10,7 @@ import pytest
 import chitty
 from chitty.core.errors import CannotListen, StorageFailed
 from chitty.wire import chitty_pb2 as pb
+from chitty.wire.channel import make_channel
 from tests.server.test_resuming import retry_delay
 from tests.services import events, peers, serving
 from tests.waiting import eventually_async
@@ -31,7 +32,7 @@ def position(service) -> int:
 
 async def rejoin(service, peer, name: str, after: int, number: int = 1):
     """Go on with the membership of a session over a new connection to another service."""
-    channel = grpc.aio.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)])
+    channel = make_channel(service.address, [("grpc.use_local_subchannel_pool", 1)])
     peer.stub, old = type(peer.stub)(channel), peer.channel
     peer.channel = channel
     await old.close()

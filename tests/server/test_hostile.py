@@ -20,7 +20,7 @@ from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 from tests.running import UNSAFE, Running, check_lines, running
 from tests.server import hostile
 from tests.server.hostile import Row, World
-from tests.services import METHOD
+from tests.services import METHOD, blocking
 from tests.waiting import eventually
 
 ROWS = hostile.rows()
@@ -35,7 +35,7 @@ class Attack:
 
     def __init__(self, target: Running) -> None:
         self.target = target
-        self.channel = grpc.insecure_channel(target.address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self.channel = blocking(target.address)
         self.stub = ChittyChatStub(self.channel)
         self._names = itertools.count(1)
         self._trudy, _ = self._joined("trudy", leaves=True)

@@ -1,7 +1,6 @@
 """Limits: what is over one is refused with what and how much, and when to try again, and nothing else suffers."""
 
 import asyncio
-import socket
 import sqlite3
 
 import grpc
@@ -14,9 +13,10 @@ from chitty.core.errors import LimitExceeded
 from chitty.core.hub import FULL
 from chitty.server.limits import Addresses, Rates, address_of
 from chitty.wire import chitty_pb2 as pb
+from chitty.wire.channel import make_channel
 from tests.refusals import read_on, refused, status_of
 from tests.server.hostile import some_bytes
-from tests.services import events, peers, serving
+from tests.services import events, own_address, peers, serving
 from tests.waiting import eventually_async
 
 TOO_MUCH = "RESOURCE_EXHAUSTED"
@@ -108,16 +108,6 @@ def test_a_full_bucket_gives_all_that_it_has_whatever_the_clock_says(now: float)
     with pytest.raises(LimitExceeded) as caught:
         rates.take("alice", 1, now)
     assert caught.value.retry_after > 1.0
-
-
-def own_address() -> str:
-    """Return an address of this machine that is not the loopback's, or nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing
-        except OSError:
-            return ""
-        return str(probe.getsockname()[0])
 
 
 @pytest.mark.skipif(own_address() in {"", "127.0.0.1"}, reason="this machine has the loopback only")
@@ -247,7 +237,8 @@ async def test_a_request_of_one_byte_too_many_names_how_many_there_may_be():
 
 async def test_compression_does_not_get_more_in():
     async with serving(limits__request_bytes=100_000) as service:
-        async with grpc.aio.insecure_channel(service.address, compression=grpc.Compression.Gzip) as channel:
+        gzip = [("grpc.default_compression_algorithm", int(grpc.Compression.Gzip))]
+        async with make_channel(service.address, gzip) as channel:
             call = channel.unary_unary("/chitty.v1.ChittyChat/ListParticipants")
             refusal = await refused(call(some_bytes(31, bytes(20_000_000))))
         assert refusal.status == TOO_MUCH

@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 import chitty
 from chitty.wire import chitty_pb2 as pb
+from chitty.wire.channel import make_channel
 from tests.proxies import proxying
 from tests.services import events, peers, serving
 from tests.waiting import eventually_async
@@ -159,7 +160,7 @@ async def test_a_new_connection_ends_the_old_one_even_if_that_is_not_read():
         await events(bob.join("bob"), 1)
         for _ in range(40):
             await bob.publish(*[text] * 500)
-        channel = grpc.aio.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)])
+        channel = make_channel(service.address, [("grpc.use_local_subchannel_pool", 1)])
         request = pb.JoinRequest(participant="alice", number=1, lamport=1)
         again = type(alice.stub)(channel).Join(request, metadata=alice.metadata)
         seen = 0

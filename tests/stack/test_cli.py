@@ -8,8 +8,9 @@ import pytest
 from chitty import cli, resources, settings
 from chitty.cli import base, outcome, values
 from chitty.core import errors
-from chitty.stack.members import Member
+from chitty.stack.members import Member, Members, Server
 from chitty.stack.waiting import Outcome
+from chitty.wire.address import proxies
 
 
 @pytest.fixture(autouse=True)
@@ -239,3 +240,17 @@ def test_one_that_joined_and_went_is_told_from_one_that_is_here(capsys):
     here, gone = Member("bob", "bob", "bot", "RUNNING", 7, joined=True), Member("eve", "eve", "bot", "EXITED")
     assert outcome.tell_joined(base.Session(".chitty", False, "never"), Outcome(joined=[here, gone])) == 0  # noqa: FBT003
     assert capsys.readouterr().err.splitlines() == ["bob joined", "eve joined, and has left by itself"]
+
+
+@pytest.mark.parametrize(
+    ("address", "remark"),
+    [("127.0.0.1:5051", ""), ("10.0.0.1:5051", "; chitty connects directly and does not use the proxy of https_proxy")],
+)
+def test_one_that_has_not_joined_is_told_with_the_proxy_that_is_not_used(address, remark, monkeypatch, capsys):
+    for name in proxies():
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("https_proxy", "http://proxy.example:1")
+    late = Member("bob", "bob", "bot", "RUNNING", 7)
+    now = Members(1, Server("RUNNING", 2, address), [late])
+    assert outcome.judge(Outcome(waiting=[late], members=now)) == base.TIMED_OUT
+    assert capsys.readouterr().err == f"chitty: bob has not joined yet: see `chitty logs bob`{remark}\n"
