@@ -21,6 +21,9 @@ from chitty.stack.layout import SERVER, START, Detour, slug
 SERVER_MODULE = "chitty.server"
 CLIENT_MODULE = "chitty.client"
 
+QUIET = {"GRPC_VERBOSITY": "NONE", "GRPC_TRACE": ""}
+"""Variables that keep gRPC's own words out of the logs: they would fill them, and a trace has secrets and sessions."""
+
 _UNWRITABLE = ("\n", "\r", "'", '"', "\\", " ;", " #", "\t", "%(here)s")
 
 
@@ -151,8 +154,7 @@ def _numbered(roster: Sequence[str]) -> Iterable[str]:
 
 def _program(own: str, command: str, told: Settings, **environment: str) -> list[str]:
     # PYTHONDONTWRITEBYTECODE is empty, because a child that may not write bytecode compiles everything again.
-    # gRPC's own words, several for each handshake that fails, would fill the log: what matters of them is logged.
-    variables = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONUTF8": "1", "GRPC_VERBOSITY": "NONE", **environment}
+    variables = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONUTF8": "1", **QUIET, **environment}
     return [
         f"[program:{own}]",
         f"command={command}",

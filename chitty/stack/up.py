@@ -248,8 +248,8 @@ def _archive(stack: Stack, database: str) -> None:
 
 def _spawn(stack: Stack, caller: Caller) -> None:
     command = [caller.python, "-P", "-m", "supervisor.supervisord", "-c", "supervisord.conf"]
-    # UTF-8, because supervisord reads its configuration in the locale's encoding.
-    environment = {**os.environ, "PYTHONUTF8": "1"}
+    # UTF-8, because supervisord reads its configuration in the locale's encoding. gRPC reads QUIET before the forks.
+    environment = {**os.environ, "PYTHONUTF8": "1", **plan.QUIET}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter
             command,
