@@ -58,7 +58,7 @@ class Loaded:
 
     Attributes:
         tls: whether the service is called by TLS.
-        authority: PEM of the authorities to trust, None for the system's.
+        authority: PEM of the authorities to trust, None without TLS.
         pair: the participant's own certificate and key.
     """
 
@@ -90,9 +90,10 @@ def load(credentials: Credentials) -> Loaded:
     """
     if bool(os.fspath(credentials.cert)) is not bool(os.fspath(credentials.key)):
         raise SettingsError("a certificate and its private key belong together: give both cert and key, or neither")
+    by_tls = bool(credentials.tls or credentials.ca or credentials.cert or credentials.server_name)
     return Loaded(
-        tls=bool(credentials.tls or credentials.ca or credentials.cert or credentials.server_name),
-        authority=tls.read_authority(credentials.ca) if credentials.ca else None,
+        tls=by_tls,
+        authority=(tls.read_authority(credentials.ca) if credentials.ca else tls.read_system()) if by_tls else None,
         pair=tls.read_pair(credentials.cert, credentials.key) if credentials.cert else None,
         server_name=credentials.server_name,
         secret=secret.read(credentials.secret_file, {secret.VARIABLE: credentials.secret}),

@@ -7,6 +7,7 @@ import os
 import ssl
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -66,6 +67,27 @@ def read_authority(path: str | os.PathLike[str]) -> bytes:
     except ssl.SSLError as error:
         raise SettingsError(f"the authority's certificate {path} is not usable: {_reason(error)}; {_REMEDY}") from None
     return found
+
+
+def read_system() -> bytes:
+    """Read the certificates of the authorities that this system trusts; SSL_CERT_FILE and SSL_CERT_DIR may name them.
+
+    gRPC by itself would use a list of its own.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    where, context = ssl.get_default_verify_paths(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in [where.cafile] if where.cafile else Path(where.capath or os.devnull).glob("*"):
+        with suppress(OSError):  # it is not a file of certificates
+            context.load_verify_locations(path)
+    found = context.get_ca_certs(binary_form=True)
+    if not found:
+        raise SettingsError(
+            "this system has no list of authorities to trust: give the certificate of the one that signed the service's"
+            " (--ca, or clients.tls.ca)"
+        )
+    return "".join(map(ssl.DER_cert_to_PEM_cert, found)).encode()
 
 
 def is_open(path: str | os.PathLike[str]) -> bool:

@@ -41,7 +41,7 @@ async def refused(name: str, address: str, credentials: chitty.Credentials) -> c
 
 
 @pytest.mark.parametrize("mutual", [False, True])
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 async def test_one_joins_speaks_and_leaves_by_tls(made, mutual, host):
     async with serving(tls=tls(made, mutual=mutual), host=host) as service:
         await joins("alice", service.address, of(made, "alice" if mutual else ""))

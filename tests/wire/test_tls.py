@@ -23,6 +23,15 @@ def refused(*paths, call=tls.read_pair) -> str:
     return str(caught.value)
 
 
+def test_the_systems_authorities_are_read_from_a_directory_too(made, tmp_path, monkeypatch):
+    (tmp_path / "README").write_text("not a certificate")
+    (tmp_path / "link.pem").symlink_to(made.authority.cert)
+    (tmp_path / "own.crt").write_bytes(made.authority.cert.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert tls.read_system().split() == made.authority.cert.read_bytes().split()
+
+
 def test_a_certificate_and_its_key_are_read(made):
     alice = made.client("alice")
     pair = tls.read_pair(alice.cert, alice.key)
