@@ -3,13 +3,13 @@
 Commands import what they need when they run: most only control, and answer before gRPC could be imported.
 """
 
-import io
 import os
 import sys
 from collections.abc import Sequence
 
 import click
 
+from chitty import ending, streams
 from chitty.cli.base import (
     DONE,
     EXISTS,
@@ -83,15 +83,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except click.Abort as error:
+        if isinstance(error.__cause__, ending.Killed):
+            fail("interrupted again: killed at once what had not ended yet")
         return INTERRUPTED
     except errors.ChittyError as error:
         fail(str(error))
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), FAILED)
-    except BrokenPipeError:
-        # Nobody reads any more; nor may the interpreter try to flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except streams.Unwritable as error:
+        return fail(str(error))
     except Exception as error:
         if os.environ.get("CHITTY_DEBUG"):
             raise
@@ -101,10 +101,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail
+    streams.guard()
     try:
-        sys.exit(run())
+        code = run()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
+    streams.settle()
+    sys.exit(code)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chitty import streams
 from chitty.cli.base import DONE, FAILED, FOLDER, UNKNOWN, Session, example, with_session
-from chitty.cli.ending import reader_stays
 from chitty.cli.values import Name
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _watched(session: Session, folder: Path, *, as_json: bool) -> "Verdict":
     colour = session.colours(sys.stderr if as_json else sys.stdout)
     session.notice("watching: nothing is said while every property holds; Ctrl-C ends it with the verdict")
     try:
-        for broken in following.follow(lambda: reader_stays() and stack.supervisor.answers()):
+        for broken in following.follow(lambda: streams.reader_stays() and stack.supervisor.answers()):
             for violation in broken:
                 line = show.breach(violation, names_[violation.property], colour=colour)
                 click.echo(line, err=as_json, color=colour)

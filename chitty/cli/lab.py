@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from chitty.cli.base import DONE, FAILED, FOLDER, UNKNOWN, Session, caller, example, printable, with_session
-from chitty.cli.ending import interruptible
 
 if TYPE_CHECKING:
     from chitty.lab.demo import Made
@@ -34,7 +33,6 @@ def run_scenario(session: Session, *, file: str, seed: int | None, directory: Pa
     found = scenario.read(scenario.find(file))
     session.notice(found.title)
     chosen = _seed(session, found, seed)
-    interruptible()
     with playing.own_stack(directory, session.notice, keep=keep) as stack:
         playing.play(stack, found, chosen, caller(), _steps(session))
     session.notice("all went as the scenario says")
@@ -52,7 +50,6 @@ def demo(session: Session, *, directory: Path, seed: int | None) -> int:
 
     _forbid_other_stack()
     found = scenario.read(scenario.find("demo" if seed is None else "churn"))
-    interruptible()
     session.notice(found.title)
     demonstration.record(directory, found, seed or 0, caller(), _steps(session), session.notice)
     click.echo(f"logs: {directory / 'logs'}")

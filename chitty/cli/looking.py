@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chitty import streams
 from chitty.cli.base import DONE, FAILED, Session, example, printable, with_session
-from chitty.cli.ending import reader_stays
 from chitty.cli.values import Name
 from chitty.core import errors
 
@@ -43,7 +43,7 @@ def logs(
     stack = session.stack()
     chosen = selection.slugs(stack.layout, who, follow=follow)
     wanted = selection.wanted(since, grep)
-    goes_on = reader_stays if follow else None
+    goes_on = streams.reader_stays if follow else None
     selection.allow_open_files()
     print_lines(session, stack, tail.stream(stack.layout.logs, chosen, wanted, number, goes_on), as_json=as_json)
     return DONE
@@ -96,12 +96,14 @@ def doctor(session: Session) -> int:
 
 
 def print_lines(session: Session, stack: "Stack", batches: Iterable[list["Line"]], *, as_json: bool = False) -> None:
-    """Print lines of the logs as they come, batch by batch."""
+    """Print lines of the logs as they come, batch by batch, for as long as somebody reads them."""
     from chitty.stack import members, show
 
     view = show.View(session.colours(sys.stdout))
     view.widen([str(told["name"]) for _, told in members.clients(stack.layout)])
     render: Callable[[Line], str] = show.as_json if as_json else view.render
     for batch in batches:
+        if not streams.reader_stays():
+            return
         sys.stdout.write("".join(f"{render(line)}\n" for line in batch))
         sys.stdout.flush()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from chitty.cli.base import DONE, FOLDER, Session, example, with_session
-from chitty.cli.ending import interruptible
 
 if TYPE_CHECKING:
     from chitty.lab.bench.results import Run
@@ -83,7 +82,6 @@ def bench(
         wanted = tuple(peer for peer in peers or systems.PEERS if peer != "none")
         keep = functools.partial(writing.write_run, folder=folder) if folder else _forget
         before = measuring.load(folder / writing.RUN) if resume and folder else None
-        interruptible()
         with _progress(session) as tell:
             run = measuring.measure(measuring.Request(options, scenarios, wanted), tell, keep, before)
     assert run is not None  # the file that is shown exists

@@ -1,18 +1,15 @@
 """The stack as a whole: up, down."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from chitty import streams
 from chitty.cli.base import DONE, Session, caller, example, with_session
-from chitty.cli.ending import interruptible, reader_stays
 from chitty.cli.looking import print_lines
 from chitty.cli.outcome import judge
 from chitty.cli.values import Clients, Name
-
-if TYPE_CHECKING:
-    from chitty.stack.control import Stack
 
 
 @click.command(
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--human", "humans", type=Name(), multiple=True, help="One that only says what it is told.")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings, as YAML.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Of the server; 0 picks a free one.")
-@click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; Ctrl-C then stops the stack.")
+@click.option("-f", "--follow", is_flag=True, help="Stay and follow the logs; the stack ends with it.")
 @click.option("--wait", type=click.FloatRange(min=0), help="Seconds until all have joined: 30, or more for many.")
 @click.option("--fresh", is_flag=True, help="Archive logs and database of an earlier run first.")
 @click.option("--insecure", is_flag=True, help="Listen beyond the loopback whatever guards the way in.")
@@ -42,7 +39,11 @@ def up(
     insecure: bool,
     dry_run: bool,
 ) -> int:
-    """Start the server and participants; on a running stack what is missing of them."""
+    """Start the server and participants; on a running stack what is missing of them.
+
+    With -f, the stack is stopped when the command ends, whatever ends it: Ctrl-C, SIGTERM, a closed terminal, or a
+    reader of its output that goes away. A second Ctrl-C kills what has not stopped yet.
+    """
     from chitty.stack.up import Request
 
     request = Request(clients, humans, config, port, fresh, insecure)
@@ -61,8 +62,20 @@ def up(
 @click.option("--purge", is_flag=True, help="Remove its directory as well, logs and all.")
 @with_session
 def down(session: Session, *, purge: bool) -> int:
-    """Stop the participants, the server and supervisord. Alias: stop."""
-    return _down(session, session.stack(), purge=purge)
+    """Stop the participants, the server and supervisord. Ctrl-C kills what has not stopped yet. Alias: stop."""
+    from chitty.stack import ending
+    from chitty.stack.down import down as stop
+
+    stack = session.stack()
+    ran = False
+
+    def work() -> None:
+        nonlocal ran
+        ran = stop(stack, purge=purge)
+
+    ending.afterwards(stack, work, asked=True).do()
+    session.notice("stopped" if ran else f"no stack runs in {stack.layout.directory}")
+    return DONE
 
 
 def _up(session: Session, request: Any, wait: float | None) -> int:
@@ -77,21 +90,32 @@ def _up(session: Session, request: Any, wait: float | None) -> int:
 
 
 def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
-    """Start, follow, and stop when interrupted, by TERM or a hangup too: no stack is left behind."""
-    from chitty.stack import tail
-    from chitty.stack.layout import Layout
+    """Start and follow; the stack ends with that, whatever ends it."""
+    from chitty import process
+    from chitty.core.errors import ChittyError
+    from chitty.stack import ending, locks, tail
 
-    interruptible()
-    folder = Layout.of(session.directory).logs
-    follower = tail.Follower(folder, None, tail.Filter(), at_end=True)
     stack = session.stack()
+    follower = tail.Follower(stack.layout.logs, None, tail.Filter(), at_end=True)
+    ran = locks.is_held(stack.layout.life_lock)
+    holds = True
+
+    def stop() -> None:
+        if holds:
+            if locks.is_held(stack.layout.life_lock):
+                session.notice("stopping" if streams.reader_stays() else "nobody reads the logs any more: stopping")
+            ending.end(stack)
+
     try:
-        code = _up(session, request, wait)
-        print_lines(session, stack, follower.follow(lambda: reader_stays() and stack.supervisor.answers()))
-    except KeyboardInterrupt:
-        session.notice("stopping")
-        _down(session, stack, purge=False)
-        raise
+        with ending.afterwards(stack, stop):
+            try:
+                code = _up(session, request, wait)
+            except ChittyError:
+                holds = not ran  # what ran before is not this command's
+                raise
+            supervisor = stack.members().supervisor
+            print_lines(session, stack, follower.follow(lambda: streams.reader_stays() and process.alive(supervisor)))
+            holds = process.alive(supervisor)  # what runs after it is another command's
     finally:
         print_lines(session, stack, [follower.rest()])
     return code
@@ -105,11 +129,4 @@ def _dry_run(session: Session, request: Any) -> int:
     directory = Layout.of(session.directory).directory
     for file in sequence.files(sequence.wishes(request, told), told, caller(), detour(directory)):
         click.echo(f"==> {directory / file.path}\n{file.text}")
-    return DONE
-
-
-def _down(session: Session, stack: "Stack", *, purge: bool) -> int:
-    from chitty.stack.down import down as stop
-
-    session.notice("stopped" if stop(stack, purge=purge) else f"no stack runs in {stack.layout.directory}")
     return DONE

@@ -16,9 +16,8 @@ from chitty.lab import conditions
 from chitty.lab.conditions import Logs
 from chitty.lab.scenario import Scenario
 from chitty.lab.steps import Expect, Join, Kill, Leave, Pause, Restart, Say, Step, Unpause, Up, Wait
-from chitty.stack import faults, leaving, locks, membership, say, waiting
+from chitty.stack import ending, faults, leaving, locks, membership, say, waiting
 from chitty.stack.control import Stack, quiet
-from chitty.stack.down import down
 from chitty.stack.layout import Layout
 from chitty.stack.membership import Caller
 from chitty.stack.plan import Wish
@@ -41,7 +40,9 @@ class Watch(Protocol):
 
 @contextmanager
 def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, keep: bool = False) -> Iterator[Stack]:
-    """Give a stack to play on, and take it down afterwards, whatever happened, unless it is to be kept.
+    """Give a stack to play on, and take it down afterwards, whatever happens, unless it is to be kept.
+
+    A signal interrupts what is played, and Ctrl-C after that kills the stack, one to be kept too.
 
     Without a directory it has a temporary one, which is removed afterwards. What failed, or is kept, stays to
     be looked at; `tell` is told where.
@@ -53,20 +54,27 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
         raise AlreadyExists(f"a stack runs in {directory}: give another directory, or `chitty -C {directory} down`")
     place = directory or Path(tempfile.mkdtemp(prefix="chitty-run-"))
     stays = keep or directory is not None
+    failed = False
     stack = Stack(Layout.of(place), tell)
-    try:
-        yield stack
-    except ChittyError:
-        stays = True
-        tell(f"the logs are in {place / 'logs'}")
-        raise
-    finally:
+
+    def clean() -> None:
         if not keep:
-            down(stack)
-        elif locks.is_held(stack.layout.life_lock):
-            tell(f"the stack runs on: `chitty -C {place} down` stops it")
-        if not stays:
+            ending.end(stack)
+        if not (stays or failed):
             shutil.rmtree(place, ignore_errors=True)
+
+    try:
+        with ending.afterwards(stack, clean):
+            try:
+                yield stack
+            except ChittyError:
+                failed = True
+                raise
+    finally:
+        if failed:
+            tell(f"the logs are in {place / 'logs'}")
+        if keep and locks.is_held(stack.layout.life_lock):
+            tell(f"the stack runs on: `chitty -C {place} down` stops it")
 
 
 def play(stack: Stack, scenario: Scenario, seed: int, caller: Caller, watch: Watch) -> None:

@@ -15,6 +15,7 @@ from chitty.stack.layout import SERVER, detour
 from chitty.stack.supervisor import Undelivered
 
 _END = 10.0  # seconds that supervisord has to end once nothing is below it
+_KILLED = 2.0  # seconds that the kernel has to end what is killed
 
 
 def down(stack: Stack, *, purge: bool = False) -> bool:
@@ -51,6 +52,23 @@ def take_down(stack: Stack) -> bool:
     for path in (stack.layout.socket(), stack.layout.pidfile, *stack.layout.ready.glob("*")):
         path.unlink(missing_ok=True)
     return pid is not None or bool(rest)
+
+
+def kill(stack: Stack) -> None:
+    """Kill all processes of a stack at once: nobody is asked to end. Takes no lock, and leaves its files to `down`.
+
+    Raises:
+        StackError: something of it lives on.
+    """
+    # Its supervisord first: it would start the server again, and what it starts just now ends with it.
+    pids = [pid for pid in (leftovers.supervisord(stack.layout), *leftovers.find(stack.layout, None)) if pid]
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    if not until(lambda: not any(map(process.alive, pids)), _KILLED):
+        raise StackError(
+            f"processes {list(filter(process.alive, pids))} of this stack did not end: see `chitty doctor`"
+        )
 
 
 def _in_order(stack: Stack) -> int:

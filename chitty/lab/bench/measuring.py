@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chitty.core.errors import SettingsError
+from chitty.ending import Afterwards
 from chitty.lab.bench import costs, durable, fanout, join, latency, machine, participants, recover, results, systems
+from chitty.lab.bench.processes import end_all, kill_all
 from chitty.lab.bench.results import Run, Where
 from chitty.lab.bench.scenario import Lab, Options, Scenario
 
@@ -53,7 +55,7 @@ def measure(
     for name in request.scenarios or SCENARIOS:
         if name in run.took:
             continue
-        with tempfile.TemporaryDirectory(prefix="chitty-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="chitty-bench-") as folder, Afterwards(end_all, kill_all):
             began = time.monotonic()
             lab = Lab(options, Path(folder), lambda text, name=name: tell(f"{name}: {text}"))  # type: ignore[misc]
             run.points += SCENARIOS[name](lab)

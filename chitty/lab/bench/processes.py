@@ -23,6 +23,8 @@ _START = 60.0  # seconds that a process has until it says that it is ready
 _ANSWER = 120.0  # seconds that an order may take longer than it says
 _END = 10.0
 
+_living: "set[Child]" = set()
+
 
 class Child:
     """A process in a folder of its own; its output goes into the file `NAME.log` there, or through `said`.
@@ -43,6 +45,7 @@ class Child:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C is the bench's to answer
             )
+        _living.add(self)
 
     @property
     def pid(self) -> int:
@@ -65,19 +68,21 @@ class Child:
             self.process.send_signal(number)
 
     def end(self) -> None:
-        """Ask it to end, and kill it when it does not."""
-        if self.process.poll() is None:
-            self.signal(signal.SIGCONT)
-            self.signal(signal.SIGTERM)
-            try:
-                self.process.wait(_END)
-            except subprocess.TimeoutExpired:
-                self.signal(signal.SIGKILL)
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        self.process.wait()
+        """Ask it to end, and kill it when it does not, or when this is interrupted."""
+        try:
+            if self.process.poll() is None:
+                self.signal(signal.SIGCONT)
+                self.signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_END)
+        finally:
+            self.signal(signal.SIGKILL)
+            for pipe in (self.process.stdin, self.process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self.process.wait()
+            _living.discard(self)
 
     def await_text(self, text: str, within: float = _START) -> str:
         """Wait until a line of its log has this text, and return the line.
@@ -155,3 +160,15 @@ def all_of(children: Iterable[Child]) -> Iterator[list[Child]]:
     """Give started processes, and end all of them afterwards."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(child) for child in children]
+
+
+def end_all() -> None:
+    """End every process that lives: those, too, that nobody had taken charge of yet."""
+    for child in list(_living):
+        child.end()
+
+
+def kill_all() -> None:
+    """Kill every process that lives; whoever is ending one has less to wait for."""
+    for child in list(_living):
+        child.signal(signal.SIGKILL)

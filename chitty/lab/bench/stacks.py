@@ -8,12 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import yaml
 
 from chitty.core.errors import StackError
 from chitty.lab.bench.systems import server_settings
+from chitty.stack import ending
 from chitty.stack.control import Stack
 from chitty.stack.layout import Layout
 
@@ -37,14 +39,19 @@ class Commanded:
         self._config = folder / "bench.yaml"
         self._config.write_text(yaml.safe_dump({"server": server_settings(), "bot": dict(bot)}), encoding="utf-8")
         self.layout = Layout.of(folder / "stack")
+        stack = Stack(self.layout)
+        self._ending = ending.afterwards(stack, lambda: ending.end(stack))
 
     def __enter__(self) -> Self:
         """Return itself."""
+        self._ending.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Take it down."""
-        self.run("down", accept=(0, 1))
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Take it down, whatever happened."""
+        self._ending.__exit__(kind, error, traceback)
 
     def run(self, *arguments: str, accept: Sequence[int] = (0,)) -> Command:
         """Run a command to its end, by the clock.
