@@ -25,12 +25,17 @@ from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text
+from chitty.streams import Unwritable
 from chitty.terminal import colour_of, paint
 
 HELP = "/who lists who is here, /leave leaves, /help says this; a line that begins with // is said with one /"
 
 PATIENCE = 30.0
 """Seconds that receipts may take once standard input has ended, where no person is there to give up."""
+
+_SETTLE = 5.0  # seconds that they may take where a person is there
+_REST = 1.0  # seconds in which what comes after /leave is read, only to say that it is not said
+_LISTED = 10  # lines that were not said, one by one
 
 _LEAVE_AT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _QUIET, _BOLD, _RED = "2", "1", "31"
@@ -65,7 +70,12 @@ class Chat:
         self._was_joined = False
         self._leaving = False
         self._lines: asyncio.Queue[str] = asyncio.Queue()
-        self._speaking = False
+        self._saying = ""
+        self._late: list[str] = []
+        self._pieces = stdin.read_pieces()
+        self._cut = False  # whether /leave left some of them unread
+        self._unwritable: Unwritable | None = None
+        self._failed = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -73,44 +83,59 @@ class Chat:
 
         Raises:
             Refusal: the service refused the participant for good.
+            Unacknowledged: standard input has ended, and what it said has no receipt yet.
+            Unwritable: standard output cannot be written.
         """
         self._notice(f"joining as {self._session.name} ...")
-        async with self._session as me:
-            showing = asyncio.create_task(self._show_events(me))
-            speaking = asyncio.create_task(self._speak(me))
-            typing = asyncio.create_task(self._prompt(me) if self._interactive else self._read())
-            try:
-                await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
-                if not showing.done():
-                    typing.result()
-                    self._leaving = True
-                    await me.leave()
-                await showing
-            finally:
-                for task in (typing, speaking, showing):
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+        try:
+            async with self._session as me:
+                await self._talk(me)
+            if self._cut:
+                await self._read_rest()
+        finally:
+            self._tell_unsaid()
         self._notice(f"left; the clock stands at Lamport time {self._session.time}")
+        if self._unwritable is not None:
+            raise self._unwritable
+
+    async def _talk(self, me: Session) -> None:
+        """Let the person talk until that ends, by itself or from outside."""
+        showing = asyncio.create_task(self._show_events(me))
+        speaking = asyncio.create_task(self._speak(me))
+        typing = asyncio.create_task(self._prompt(me) if self._interactive else self._read())
+        failing = asyncio.create_task(self._failed.wait())
+        try:
+            await asyncio.wait({showing, typing, failing}, return_when=asyncio.FIRST_COMPLETED)
+            if not showing.done():
+                if typing.done():
+                    typing.result()
+                self._leaving = True
+                await me.leave()
+            await showing
+        finally:
+            ending = (typing, speaking, showing, failing)
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
 
     async def _speak(self, me: Session) -> None:
         """Say what has been typed, a line after the other, while the prompt goes on."""
         while True:
-            line = await self._lines.get()
-            self._speaking = True
+            line = self._saying = await self._lines.get()
             try:
                 await me.publish(line[1:] if line.startswith("//") else line)
             except ChittyError as error:
-                self._show(self._paint(f"not said: {journal.escape(line)}: {journal.escape(str(error))}", _RED))
-            finally:
-                self._speaking = False
-                self._lines.task_done()
+                self._complain_of(line, str(error))
+            self._saying = ""  # unless this is cancelled
+            self._lines.task_done()
 
     def _take(self, text: str) -> bool:
         """Take what was typed, or pasted, line by line; tell whether to go on. Commands wait for no line."""
-        for line in text.split("\n"):
+        lines = text.split("\n")
+        for number, line in enumerate(lines, 1):
             command = line.strip()
             if command == "/leave":
+                self._late += filter(None, lines[number:])
                 return False
             if command == "/who":
                 asking = asyncio.create_task(self._who())
@@ -123,6 +148,27 @@ class Chat:
             elif line:
                 self._lines.put_nowait(line)
         return True
+
+    async def _settled(self, within: float) -> bool:
+        """Wait until what was taken has its receipts and answers, so many seconds at most; tell whether it has."""
+        try:
+            async with asyncio.timeout(within):
+                await self._lines.join()
+                await asyncio.gather(*self._asking)
+        except TimeoutError:
+            return False
+        return True
+
+    def _tell_unsaid(self) -> None:
+        """Say which lines were taken and not said."""
+        if self._saying:
+            self._notice(f"nobody can tell whether this was said: {journal.escape(self._saying)}")
+        waiting = [self._lines.get_nowait() for _ in range(self._lines.qsize())]
+        for lines, why in ((waiting, "you left before its turn came"), (self._late, "it came after /leave")):
+            for line in lines[:_LISTED]:
+                self._complain_of(line, why)
+            if len(lines) > _LISTED:
+                self._notice(f"nor were {len(lines) - _LISTED} lines more")
 
     async def _who(self) -> None:
         try:
@@ -140,27 +186,39 @@ class Chat:
             erase_when_done=True,
             refresh_interval=0.5,
         )
-        with patch_stdout(raw=True), contextlib.suppress(EOFError, KeyboardInterrupt):
-            while self._take(await prompt.prompt_async()):
+        with patch_stdout(raw=True):
+            try:
+                while self._take(await prompt.prompt_async()):
+                    pass
+            except EOFError:
                 pass
+            except KeyboardInterrupt:
+                return  # at once
+            if self._unreceipted:
+                self._notice(f"waiting for {self._unreceipted} receipts: Ctrl-C leaves without them")
+            await self._settled(_SETTLE)
 
     async def _read(self) -> None:
-        async for line in stdin.read_lines():
-            if not self._take(line.decode(errors="surrogateescape")):
+        async for piece in self._pieces:
+            self._cut = not self._take("\n".join(line.decode(errors="surrogateescape") for line in piece))
+            if self._cut:
                 break
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._lines.join()
-                await asyncio.gather(*self._asking)
-        except TimeoutError:
+        if not await self._settled(PATIENCE):
             raise Unacknowledged(
                 f"the service gave no receipt for {PATIENCE:g} s: of {self._unreceipted} lines nobody can tell whether"
                 " they were said"
-            ) from None
+            )
+
+    async def _read_rest(self) -> None:
+        """Take note of what standard input has after /leave."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REST):
+                async for piece in self._pieces:
+                    self._late += [line.decode(errors="surrogateescape") for line in piece if line]
 
     @property
     def _unreceipted(self) -> int:
-        return self._lines.qsize() + self._speaking
+        return self._lines.qsize() + bool(self._saying)
 
     async def _show_events(self, me: Session) -> None:
         async for event in me:
@@ -190,6 +248,9 @@ class Chat:
         if not self._was_joined and not self._leaving:
             self._notice(journal.escape(text))
 
+    def _complain_of(self, line: str, why: str) -> None:
+        self._show(self._paint(f"not said: {journal.escape(line)}: {journal.escape(why)}", _RED))
+
     def _notice(self, text: str) -> None:
         self._show(self._paint(f"-- {text}", _QUIET))
 
@@ -199,9 +260,13 @@ class Chat:
     def _show(self, text: str) -> None:
         if self._interactive:
             print_formatted_text(ANSI(text))
-        else:
+            return
+        try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
+        except Unwritable as error:  # whoever shows something, such as the session, is not to fail of it
+            self._unwritable = error
+            self._failed.set()
 
 
 class _Complaints(logging.Handler):

@@ -5,32 +5,44 @@ import os
 import threading
 from collections.abc import AsyncIterator
 
-AHEAD = 1_000
-"""Lines that are read before anybody wants them; then reading waits, and so does whoever writes."""
+AHEAD = 16
+"""Pieces that are read before anybody wants them; then reading waits, and so does whoever writes."""
+
+_PIECE = 65_536  # bytes
 
 
 async def read_lines() -> AsyncIterator[bytes]:
-    """Yield each line without its newline, until the end of the input.
+    """Yield each line without its newline, until the end of the input."""
+    async for piece in read_pieces():
+        for line in piece:
+            yield line
+
+
+async def read_pieces() -> AsyncIterator[list[bytes]]:
+    """Yield the lines that came together, without their newlines, until the end of the input.
 
     A thread reads, because a loop can wait for a pipe and a terminal, but not for a file.
     """
-    lines: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
+    pieces: asyncio.Queue[list[bytes] | None] = asyncio.Queue(AHEAD)
     loop = asyncio.get_running_loop()
-    threading.Thread(target=_read, args=(loop, lines), name="input", daemon=True).start()
-    while (line := await lines.get()) is not None:
-        yield line
+    threading.Thread(target=_read, args=(loop, pieces), name="input", daemon=True).start()
+    while (piece := await pieces.get()) is not None:
+        yield piece
 
 
-def _read(loop: asyncio.AbstractEventLoop, lines: "asyncio.Queue[bytes | None]") -> None:
+def _read(loop: asyncio.AbstractEventLoop, pieces: "asyncio.Queue[list[bytes] | None]") -> None:
+    def put(piece: list[bytes] | None) -> None:
+        asyncio.run_coroutine_threadsafe(pieces.put(piece), loop).result()
+
     rest = b""
     try:
         # not sys.stdin, whose lock a thread that still reads would hold at the interpreter's end
-        while piece := os.read(0, 65_536):
+        while piece := os.read(0, _PIECE):
             *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+            if whole:
+                put(whole)
         if rest:
-            asyncio.run_coroutine_threadsafe(lines.put(rest), loop).result()
-        asyncio.run_coroutine_threadsafe(lines.put(None), loop).result()
+            put([rest])
+        put(None)
     except (OSError, RuntimeError):  # there is no input, or the loop has ended
         return

@@ -60,6 +60,10 @@ class Terminal:
         await eventually_async(lambda: self.screen() is not None and self.process.poll() is not None, within)
         assert self.process.returncode == code, self.screen()[-2000:]
 
+    def hang_up(self) -> None:
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)  # what `close` closes
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -118,6 +122,31 @@ async def test_pasted_lines_are_said_line_by_line(terminal):
     await terminal.shows("zoe: two")
 
 
+async def test_lines_of_a_pasted_block_before_leave_are_said_and_those_after_it_are_listed_as_not_said(terminal):
+    terminal.type("\x1b[200~one\ntwo\n/leave\nthree\n\n/who\x1b[201~\r")
+    await terminal.shows("zoe: two")
+    await terminal.shows("not said: three: it came after /leave")
+    await terminal.shows("not said: /who: it came after /leave")
+    await terminal.ends()
+    assert "zoe: three" not in terminal.screen()
+
+
+async def test_a_line_that_has_no_receipt_when_one_leaves_is_listed(tmp_path):
+    async with serving() as service:
+        terminal = Terminal(tmp_path, "zoe", "--server", service.address)
+        await terminal.shows("Participant zoe joined Chitty-Chat")
+    try:
+        await terminal.shows("the connection is gone: trying again")
+        terminal.type("first\rsecond\r")
+        await terminal.shows("2 not receipted yet")
+        terminal.type("\x03")
+        await terminal.ends()
+        await terminal.shows("not said: first: ")
+        await terminal.shows("not said: second: ")
+    finally:
+        terminal.close()
+
+
 async def test_control_c_clears_a_line_and_leaves_from_an_empty_one(terminal):
     terminal.type("never said\x03")
     terminal.type("said\r")
@@ -147,6 +176,14 @@ async def test_a_hangup_leaves_in_good_order(service, terminal, tmp_path):
     assert "ack lamport=" in (tmp_path / "zoe.log").read_text()
 
 
+async def test_a_terminal_that_is_closed_leaves_in_good_order(service, terminal, tmp_path):
+    terminal.hang_up()
+    await eventually_async(lambda: terminal.process.poll() is not None, 15.0)
+    log = (tmp_path / "zoe.log").read_text()
+    assert "ack lamport=" in log
+    assert 'reason="left"' in log or "reason=left" in log
+
+
 async def test_a_taken_name_ends_with_a_clear_line(service, tmp_path):
     async with chitty.join("zoe", service.address):
         terminal = Terminal(tmp_path, "Zoe", "--server", service.address)
@@ -171,3 +208,44 @@ async def test_without_a_terminal_the_input_is_said_and_its_end_leaves(service, 
     assert "129 characters" in said
     assert "not valid Unicode" in said
     assert "\x1b" not in said
+
+
+async def piped(folder: Path, address: str, typed: str, line: str = '"$@"') -> tuple[int, str]:
+    """Run a chat with this input on a shell's command line, and return its exit code and what it printed."""
+    command = [sys.executable, "-m", "chitty", "chat", "zoe", "--server", address]
+    shell = ["bash", "-o", "pipefail", "-c", line, "bash", *command]
+    run = functools.partial(
+        subprocess.run, shell, cwd=folder, input=typed, capture_output=True, text=True, timeout=50, check=False
+    )
+    done = await asyncio.to_thread(run)
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_lines_of_the_input_after_leave_are_listed_as_not_said(service, tmp_path):
+    late = "".join(f"late {number}\n" for number in range(20_000))  # more than is read at once
+    code, said = await piped(tmp_path, service.address, f"one\n/leave\n{late}")
+    assert code == 0
+    assert "zoe: one" in said
+    assert [line for line in said.splitlines() if "not said" in line] == [
+        f"not said: late {number}: it came after /leave" for number in range(10)
+    ]
+    assert "nor were 19990 lines more" in said
+    assert "late" not in (tmp_path / "zoe.log").read_text()
+
+
+async def test_all_of_the_input_is_said_though_nobody_reads_the_output(service, tmp_path):
+    async with chitty.join("bob", service.address) as bob:
+        code, _ = await piped(tmp_path, service.address, "one\ntwo\nthree\n", '"$@" | head -1')
+        assert code == 0
+        said = []
+        async for event in bob:
+            said += [event.text] if event.kind is chitty.Kind.PUBLISHED else []
+            if event.kind is chitty.Kind.LEFT:
+                break
+    assert said == ["one", "two", "three"]
+
+
+async def test_an_output_that_takes_nothing_ends_the_chat_with_an_error_and_in_good_order(service, tmp_path):
+    code, said = await piped(tmp_path, service.address, "one\n", '"$@" > /dev/full')
+    assert (code, said) == (1, "chitty: cannot write to standard output: No space left on device\n")
+    assert "reason=left" in (tmp_path / "zoe.log").read_text().replace('"', "")
