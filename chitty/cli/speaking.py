@@ -69,7 +69,7 @@ def attach(session: Session, name: str) -> int:
 @click.option(
     "--server", metavar="HOST:PORT", type=Address(), help="Where to join; otherwise the running stack's server."
 )
-@click.option("--log", type=_FILE, help="Its log; otherwise NAME.log here.")
+@click.option("--log", type=_FILE, help="Its log; otherwise among the stack's, or with --server NAME.log here.")
 @click.option("--tls", is_flag=True, help="Call by TLS; any of the next four says so too.")
 @click.option("--ca", metavar="FILE", type=_FILE, help="Authority of the service, as PEM; otherwise the system's.")
 @click.option("--cert", metavar="FILE", type=_FILE, help="Own certificate, as PEM, for mutual TLS.")
@@ -84,11 +84,12 @@ def attach(session: Session, name: str) -> int:
 def chat(session: Session, /, *, name: str, server: str | None, log: Path | None, server_name: str, **said: Any) -> int:
     """Join from this terminal, without supervision.
 
-    On the running stack it trusts and shows what the stack's settings say; options say otherwise.
+    On the running stack it trusts and shows what the stack's settings say, and logs into the stack's logs, so that
+    `logs`, `check` and `diagram` see it; options say otherwise.
     """
     from dataclasses import replace
 
-    from chitty.stack import report
+    from chitty.stack import report, visiting
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its words would stand between the lines of the chat
     stack = session.stack() if server is None else None
@@ -101,7 +102,10 @@ def chat(session: Session, /, *, name: str, server: str | None, log: Path | None
     from chitty.client import credentials
 
     shown = replace(credentials.of(trust), server_name=server_name)
-    return talking.run(name, address, log or Path(f"{name}.log"), shown)
+    if stack is None or log is not None:
+        return talking.run(name, address, log or Path(f"{name}.log"), shown)
+    with visiting.own_log(stack, name) as own:
+        return talking.run(name, address, own, shown)
 
 
 def _trust(stack: "Stack | None", name: str, said: dict[str, Any]) -> "Trust":

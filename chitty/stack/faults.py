@@ -5,7 +5,7 @@ import time
 
 from chitty import process
 from chitty.core.errors import StackError
-from chitty.stack import control, grace, waiting
+from chitty.stack import control, grace, visiting, waiting
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER
 from chitty.stack.members import Member, Members, Server
@@ -47,11 +47,14 @@ def restart(stack: Stack, name: str, wait: float) -> Outcome:
     Raises:
         NoSuchParticipant: the stack has none of that name.
         StackError: it did not end, or the server does not serve again.
+        AlreadyExists: it does not run, and a guest has its name.
     """
     deadline = time.monotonic() + wait
     with stack.changing():
         now = stack.members()
         slug = SERVER if control.is_server(name) else now.get(name).slug
+        if slug != SERVER:
+            visiting.check(stack, name)
         stack.note(slug, intent="restart", pid=_pid(now, name))
         if control.stop(stack, [slug], (grace.SERVER if slug == SERVER else grace.CLIENT) + grace.REAPED):
             raise StackError(f"{name} did not end: see `chitty doctor`")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chitty import process, settings
 from chitty.core.errors import AlreadyExists
 from chitty.settings import Settings
-from chitty.stack import control, grace, leaving, plan, trust, waiting
+from chitty.stack import control, grace, leaving, plan, trust, visiting, waiting
 from chitty.stack.control import Stack
 from chitty.stack.files import write
 from chitty.stack.layout import slug
@@ -48,7 +48,9 @@ def scale(stack: Stack, number: int, caller: Caller, wait: float = JOIN_WAIT) ->
         now = stack.members()
         told = kept(stack)
         running = [member for member in now.present() if member.runs]
-        names = plan.names(number - len(running), told.clients.roster, [one.name for one in now.present()])
+        guests = [name for name in told.clients.roster if visiting.is_guest(stack, name)]
+        taken = [*guests, *(one.name for one in now.present())]
+        names = plan.names(number - len(running), told.clients.roster, taken)
         start(stack, now, [Wish(name) for name in names], told, caller)
         bots = sorted((one for one in running if one.kind == "bot"), key=lambda one: _age(stack, one))
         excess = max(0, len(running) - number)
@@ -64,9 +66,12 @@ def start(stack: Stack, now: Members, wishes: Sequence[Wish], told: Settings, ca
     Raises:
         StackError: supervisord refused; what was written is removed.
         SettingsError: one of them has no certificate, and needs one; nothing was written.
+        AlreadyExists: a guest has one of the names; nothing was written.
     """
     if not wishes:
         return
+    for wish in wishes:
+        visiting.check(stack, wish.name)
     trust.check(told, [wish.name for wish in wishes])
     supervisor = stack.supervisor
     for wish in wishes:

@@ -16,7 +16,7 @@ from chitty.core.errors import AlreadyExists, NotRunning, StackError, TimedOut
 from chitty.core.names import fold
 from chitty.sequencer import sqlite
 from chitty.settings import Settings
-from chitty.stack import control, leftovers, locks, membership, plan, trust, waiting
+from chitty.stack import control, leftovers, locks, membership, plan, trust, visiting, waiting
 from chitty.stack.control import Stack, until
 from chitty.stack.down import take_down
 from chitty.stack.files import write
@@ -152,6 +152,8 @@ def _is_running(stack: Stack) -> bool:
 def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     told = effective(request)
     asked = wishes(request, told)
+    for wish in asked:
+        visiting.check(stack, wish.name)
     trust.check(told, [wish.name for wish in asked])
     guard.check(told.server, secret.read(told.server.secret_file))
     plain = detour(stack.layout.directory)

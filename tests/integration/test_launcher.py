@@ -204,6 +204,13 @@ class Terminal:
         os.close(self.terminal)
 
 
+def test_a_pipe_is_said_to_its_end_though_nobody_reads(running):
+    line = ["bash", "-o", "pipefail", "-c", "printf 'first\\nsecond\\nthird\\n' | \"$@\" | true", "bash"]
+    subprocess.run([*line, *running.command("attach", "zoe")], cwd=running.cwd, check=True, timeout=60)
+    said = [one.text("text") for one in running.records("zoe") if one.event == "send" and one.text("op") == "publish"]
+    assert said[-3:] == ["first", "second", "third"]
+
+
 def test_a_person_can_sit_down_at_a_participant_and_let_go(running):
     running.run("say", "zoe", "before")
     with contextlib.closing(Terminal(running, "attach", "zoe")) as terminal:
@@ -232,6 +239,33 @@ def test_chat_joins_the_running_stack_without_supervision(running):
     assert " end lamport=" in (running.cwd / "mia.log").read_text()
     assert "mia" not in {one["name"] for one in running.status()["participants"]}
     assert "is taken" in running.run("chat", "bob", "--log", running.cwd / "bob.log", expect=1)
+
+
+def test_a_chat_beside_the_stacks_own_server_logs_into_its_logs(running):
+    out = running.run("chat", "Nia", stdin="from a pipe\n")
+    assert "Nia: from a pipe" in out
+    assert not (running.cwd / "Nia.log").exists()
+    assert running.records("Nia")[-1].event == "end"
+    assert "Nia: from a pipe" in running.run("logs", "Nia")
+    assert "says: from a pipe" in running.run("logs")
+    checked = json.loads(running.call("check", "--json").stdout)
+    assert checked["verdict"] == "valid"
+    assert ">Nia<" in running.run("diagram", "-o", "-")
+
+
+def test_a_log_of_the_stack_has_one_writer(running):
+    with running.start("chat", "guest2", stdin=subprocess.PIPE) as guest:
+        eventually(lambda: "Participant guest2 joined" in running.layout.log("bob").read_text(), 20)
+        assert "guest2 is here already, by `chitty chat`" in running.run("join", "guest2", expect=5)
+        assert "guest2 is here already, by `chitty chat`" in running.up("--clients", "guest2", expect=5)
+        assert "taken by another `chitty chat`" in running.run("chat", "guest2", expect=1)
+        guest.communicate("", timeout=20)
+    log = running.layout.log("bob").read_bytes()
+    assert "name 'bob' is taken: `chitty attach bob` speaks" in running.run("chat", "bob", expect=1)
+    assert running.layout.log("bob").read_bytes().startswith(log)
+    assert " start " not in running.layout.log("bob").read_text()[len(log) :]
+    assert "guest2 joined" in running.run("join", "guest2")
+    assert [record.event for record in running.records("guest2")].count("start") == 2
 
 
 def test_one_whose_name_a_stranger_has_is_refused_run_once_and_told_why(running):
