@@ -4,10 +4,9 @@ Works with a terminal, where Ctrl-] lets go, and with standard input from a file
 """
 
 import asyncio
-import contextlib
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TextIO
 
 from chitty import logfile
@@ -18,6 +17,8 @@ from chitty.stack.members import Member
 from chitty.stack.show import View
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from prompt_toolkit import PromptSession
 
 HISTORY = 200
@@ -88,11 +89,14 @@ class Attached:
             self._out = sys.stdout
             showing = asyncio.create_task(self._show())
             typing = asyncio.create_task(self._type(prompt))
+            for number in (signal.SIGTERM, signal.SIGHUP):  # letting go gives the terminal back as it was
+                asyncio.get_running_loop().add_signal_handler(number, typing.cancel)
             await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
             for task in (showing, typing):
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, EOFError):
-                    await task
+            for ended in await asyncio.gather(showing, typing, return_exceptions=True):
+                if isinstance(ended, Exception) and not isinstance(ended, EOFError):
+                    raise ended
 
     async def _show(self) -> None:
         lines = self._lines()

@@ -5,7 +5,9 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
+import termios
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -222,6 +224,24 @@ def test_a_person_can_sit_down_at_a_participant_and_let_go(running):
         terminal.type(b"\x1d")
         assert eventually(terminal.ended) == (0,)
     assert "zoe" in running.joined(), "letting go makes nobody leave"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_go_and_leaves_the_terminal_as_it_was(running, number):
+    with contextlib.closing(Terminal(running, "attach", "zoe")) as terminal:
+        eventually(lambda: "zoe>" in terminal.look())
+        os.kill(terminal.pid, number)
+        assert eventually(terminal.ended) == (0,)
+        assert termios.tcgetattr(terminal.terminal)[3] & termios.ICANON
+    assert "zoe" in running.joined()
+
+
+def test_a_closed_terminal_lets_go(running):
+    terminal = Terminal(running, "attach", "zoe")
+    eventually(lambda: "zoe>" in terminal.look())
+    os.close(terminal.terminal)
+    eventually(lambda: not process.alive(terminal.pid))
+    os.waitpid(terminal.pid, 0)
 
 
 def test_sitting_ends_with_its_participant(running):
