@@ -92,10 +92,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), FAILED)
     except streams.Unwritable as error:
         return fail(str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if os.environ.get("CHITTY_DEBUG"):
             raise
-        return fail(f"{type(error).__name__}: {error}; with CHITTY_DEBUG=1 it says where")
+        # click ends the program at a broken pipe; here it is none of the standard streams
+        cause = error.__context__ if isinstance(error, SystemExit) else error
+        return fail(f"{type(cause).__name__}: {cause}; with CHITTY_DEBUG=1 it says where")
     return result if isinstance(result, int) else DONE
 
 
