@@ -4,13 +4,15 @@
 is light: what needs gRPC is imported on first use.
 """
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing's, which is not imported: see chitty/__main__.py
 
 __version__ = "0.1.0"
 
 __all__ = ["ChittyError", "Credentials", "Event", "Kind", "Reason", "Receipt", "Refusal", "Session", "join"]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from chitty.client.credentials import Credentials
     from chitty.client.session import Session, join
     from chitty.core.errors import ChittyError, Refusal
@@ -24,7 +26,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name from its home on first use (PEP 562)."""
     from importlib import import_module  # noqa: PLC0415 - part of being light
 

@@ -47,7 +47,7 @@ class Client:
             SettingsError: its bot is none, or a certificate, key or secret is not usable.
             Crashed: its bot raised an exception.
         """
-        act = bot.load(self._program.run) if self._program.kind == "bot" else None
+        act = bot.load(self._program.run, self._program.path) if self._program.kind == "bot" else None
         session = join(
             self._program.name,
             self._program.server or _locate,
@@ -121,7 +121,6 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.path[:0] = program.path
     process.log_to_stdout(program.name)
     code = _live(Client(program, Path("ready") / path.stem), logging.getLogger(f"chitty.{program.name}"))
     process.linger()

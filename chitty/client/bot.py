@@ -5,12 +5,12 @@ section of the settings. When it returns the participant leaves.
 """
 
 import asyncio
-import importlib
 import inspect
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from chitty.client.importing import import_from
 from chitty.client.session import Session
 from chitty.core.errors import Refusal, SettingsError
 from chitty.settings import Bot
@@ -33,8 +33,8 @@ async def chatter(me: Session, settings: Bot) -> None:
             continue  # it is in the log; the next phrase may do better
 
 
-def load(spec: str) -> BotFunction:
-    """Return the bot that `package.module:function` names.
+def load(spec: str, path: Sequence[str] = ()) -> BotFunction:
+    """Return the bot that `package.module:function` names; the folders of `path` are searched first.
 
     Raises:
         SettingsError: there is none; the text says at which part the search ended.
@@ -43,7 +43,7 @@ def load(spec: str) -> BotFunction:
     if not module_name or not attribute:
         raise SettingsError(f"bot {spec!r} is not of the form package.module:function")
     try:
-        module = importlib.import_module(module_name)
+        module = import_from(module_name, path)
     except Exception as error:
         raise SettingsError(f"bot {spec!r}: cannot import {module_name!r}: {type(error).__name__}: {error}") from error
     bot = getattr(module, attribute, None)

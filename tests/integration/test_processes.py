@@ -258,3 +258,46 @@ def test_a_life_begins_with_a_newline_of_its_own(processes):
 async def exhaust(stream):
     while await stream.read() is not grpc.aio.EOF:
         pass
+
+
+@pytest.mark.parametrize("module", ["random", "click", "statistics", "json", "typing_extensions"])
+def test_a_bot_may_have_the_name_of_any_module(processes, module):
+    """Of one that is loaded, one that is not yet, and one that is a package: nobody else gets the bot instead."""
+    processes.server()
+    bots = processes.folder / "bots"
+    bots.mkdir()
+    (bots / "helper.py").write_text("TEXT = 'hello'\n")
+    (bots / f"{module}.py").write_text(
+        f"import {module} as installed, helper\n"
+        "async def bot(me):\n"
+        "    assert installed.__file__ != __file__\n"
+        "    await me.publish(helper.TEXT)\n"
+    )
+    client = processes.client("alice", kind="bot", run=f"{module}:bot", path=[str(bots)])
+    assert client.wait(30) == 0, processes.log("alice")
+    assert 'text="hello"' in processes.log("server")
+
+
+def test_a_bot_may_be_in_a_package_that_has_the_name_of_another(processes):
+    processes.server()
+    bots = processes.folder / "bots"
+    bots.mkdir()
+    (bots / "json").mkdir()
+    (bots / "json/__init__.py").write_text("")
+    (bots / "json/words.py").write_text("TEXT = 'hello'\n")
+    (bots / "json/talk.py").write_text("from .words import TEXT\nasync def bot(me):\n    await me.publish(TEXT)\n")
+    client = processes.client("alice", kind="bot", run="json.talk:bot", path=[str(bots)])
+    assert client.wait(30) == 0, processes.log("alice")
+    assert 'text="hello"' in processes.log("server")
+
+
+def test_a_module_named_chitty_where_the_command_was_given_is_no_bot(processes):
+    processes.server()
+    bots = processes.folder / "bots"
+    bots.mkdir()
+    (bots / "chitty.py").write_text("async def bot(me):\n    pass\n")
+    (bots / "random.py").write_text("raise ValueError('not for a bot of ours')\n")
+    client = processes.client("alice", kind="bot", run="chitty.client.bot:chatter", path=[str(bots)])
+    eventually(lambda: " ack " in processes.log("alice"), 30.0)
+    client.terminate()
+    assert client.wait(30) == 0
