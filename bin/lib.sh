@@ -1,15 +1,18 @@
-# Sourced by bin/chitty and bin/test: a virtual environment beside the checkout, made and kept up to date.
-# Knows nothing of what is run in it.
+# Sourced by bin/chitty and bin/test: a virtual environment in the checkout, made for it and kept up to date.
+# Knows nothing of what is run in it. Python is always started so that neither the directory of the call nor
+# PYTHONPATH can put modules in its way.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 venv=$root/.venv
 
-# find_python: print the newest Python that will do.
+# find_python: print the path of the newest Python that will do.
 find_python() {
     local candidate
     for candidate in "${CHITTY_PYTHON:-}" python3.13 python3.12 python3.11 python3; do
-        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
-            printf '%s\n' "$candidate"
+        if [ -n "$candidate" ] && "$candidate" -I -c '
+import sys
+if not (3, 11) <= sys.version_info < (3, 14): sys.exit(1)
+print(sys.executable)' 2>/dev/null; then
             return
         fi
     done
@@ -17,33 +20,67 @@ find_python() {
     return 1
 }
 
-# make_venv STAMP REQUIREMENT: make or refresh the environment, once at a time; the stamp is a copy of
-# pyproject.toml, so that any change of it refreshes.
+# is_ours: whether the environment was made at this path. One that was copied or moved has the old path in its
+# scripts, and runs the code of another checkout.
+is_ours() {
+    [ -x "$venv/bin/python" ] && [ -r "$venv/pyvenv.cfg" ] || return 1
+    [[ $'\n'$(<"$venv/pyvenv.cfg")$'\n' == *$'\n''command = '*" $venv"$'\n'* ]]
+}
+
+# runs_checkout: whether the environment's Python imports chitty from this checkout.
+runs_checkout() {
+    "$venv/bin/python" -I -c '
+import os, sys
+import chitty
+sys.exit(os.path.dirname(os.path.dirname(os.path.realpath(chitty.__file__))) != sys.argv[1])' "$root" 2>/dev/null
+}
+
+# is_current STAMP: whether the environment is this checkout's and has what its pyproject.toml asks for, of which
+# the stamp is a copy. Python is asked only when something was installed or removed after the stamp.
+is_current() {
+    local stamp=$venv/$1.stamp packages
+    cmp -s "$root/pyproject.toml" "$stamp" && is_ours || return 1
+    for packages in "$venv"/lib/python3.*/site-packages; do
+        [ ! "$packages" -nt "$stamp" ] && continue
+        runs_checkout || return 1
+        touch "$stamp" 2>/dev/null || true  # who may only read asks again the next time
+    done
+}
+
+# make_venv EXTRA STAMP...: make or refresh the environment, with an extra of the package; one call at a time.
 make_venv() {
-    local stamp=$1 requirement=$2 python
+    local extra=$1 python stamp
+    shift
     (
         flock 9
-        if cmp -s "$root/pyproject.toml" "$stamp"; then exit 0; fi  # somebody else did, meanwhile
+        if is_current "$1"; then exit 0; fi  # another call has made it meanwhile
         python=$(find_python) || exit 1
-        echo "chitty: setting up $venv with $("$python" --version), once; this takes a minute ..." >&2
-        pip=("$venv/bin/python" -m pip)
-        if ! "$venv/bin/python" -c 'import sys' 2>/dev/null; then
+        cd "$root" || exit 1
+        unset PYTHONPATH PYTHONHOME  # they would reach the processes that pip starts
+        echo "chitty: setting up $venv with $("$python" --version) and the packages that all commands need," \
+            "once; this takes a minute ..." >&2
+        if ! is_ours || ! "$venv/bin/python" -I -c '' 2>/dev/null; then
             rm -rf "$venv"
-            if ! "$python" -m venv "$venv" >/dev/null 2>&1; then  # Debian's Python has pip, but no ensurepip
+            if ! "$python" -EP -m venv "$venv" >/dev/null 2>&1; then  # Debian's Python has pip, but no ensurepip
                 rm -rf "$venv"
-                "$python" -m venv --without-pip "$venv" || exit 1
+                "$python" -EP -m venv --without-pip "$venv" || exit 1
             fi
         fi
-        "${pip[@]}" --version >/dev/null 2>&1 || pip=("$python" -m pip --python "$venv/bin/python")
-        (cd "$root" && "${pip[@]}" install --quiet --disable-pip-version-check --editable "$requirement") || {
-            echo "chitty: the set-up failed; the lines above say why. Run the command again when it is mended" >&2
+        pip=("$venv/bin/python" -I -m pip)
+        "${pip[@]}" --version >/dev/null 2>&1 || pip=("$python" -EP -m pip --python "$venv/bin/python")
+        "${pip[@]}" install --quiet --disable-pip-version-check --editable ".[$extra]" || {
+            echo "chitty: the set-up failed; the lines above say why. Run the command again when it is fixed" >&2
             exit 1
         }
-        cp "$root/pyproject.toml" "$stamp"
+        runs_checkout || {
+            echo "chitty: $venv does not import chitty from $root: remove $venv and run the command again" >&2
+            exit 1
+        }
+        for stamp in "$@"; do cp "$root/pyproject.toml" "$venv/$stamp.stamp"; done
     ) 9>"$root/.venv.lock" || exit 1
 }
 
-# need_venv NAME REQUIREMENT: return at once when the environment has the requirement already.
+# need_venv EXTRA STAMP...: return at once when the environment is current by the first stamp; all are written.
 need_venv() {
-    cmp -s "$root/pyproject.toml" "$venv/$1.stamp" || make_venv "$venv/$1.stamp" "$2"
+    is_current "$2" || make_venv "$@"
 }
