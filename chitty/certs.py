@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chitty import hints
 from chitty.core.errors import NotInstalled, SettingsError
 from chitty.core.names import fold
 
@@ -121,7 +122,8 @@ def _authority(folder: Folder) -> "Authority":
         from chitty import authority  # noqa: PLC0415 - an extra that only this needs
     except ImportError:
         raise NotInstalled(
-            "making certificates needs cryptography: `pip install 'chitty-chat[tls]'`, or make them with another tool"
+            f"making certificates needs cryptography, which is missing: `{hints.install('tls')}`, or make them with "
+            "another tool"
         ) from None
     for directory in (folder.directory, folder.clients):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,6 +6,8 @@ by chance. `pytest --long` plays the faults of tests/faults in their long form, 
 each of them counted to a file.
 """
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -21,6 +23,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("quick")
+
+
+def pytest_configure() -> None:
+    os.environ["CHITTY_PROGRAM"] = "chitty"  # so hints name it, however a test calls it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

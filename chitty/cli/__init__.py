@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from chitty import ending, streams
+from chitty.cli import calling
 from chitty.cli.base import (
     DONE,
     EXISTS,
@@ -78,7 +79,9 @@ _EXIT_CODES: tuple[tuple[type[errors.ChittyError], int], ...] = (
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; everything that goes wrong is printed here."""
     try:
-        result = cli.main(arguments, prog_name="chitty", standalone_mode=False)
+        result = cli.main(
+            arguments, prog_name=calling.program.get(), complete_var="_CHITTY_COMPLETE", standalone_mode=False
+        )
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -104,6 +107,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> None:
     """Run the command line of this process."""
     streams.guard()
+    calling.program.set(calling.typed())
+    for command in (cli, *_VERBS):
+        command.epilog = calling.examples_as_typed(command.epilog or "")
     try:
         code = run()
     except KeyboardInterrupt:

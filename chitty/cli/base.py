@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chitty import __version__
+from chitty.cli import calling
 
 if TYPE_CHECKING:
     from chitty.stack.control import Stack
@@ -99,20 +100,23 @@ def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
     A stack is a server and its participants under supervisord, in one directory.
     """
     ctx.obj = Session(directory or ".chitty", quiet, color)
+    given = ctx.get_parameter_source("directory") is click.core.ParameterSource.COMMANDLINE
+    calling.directory.set(directory if given else "")
 
 
 def caller() -> "Caller":
-    """Return who calls: this Python, and the directory in which bots are looked for first."""
+    """Return who calls: this Python, and where bots are looked for: the directory of the call, then PYTHONPATH."""
     from chitty.stack.membership import Caller
 
-    return Caller(sys.executable, (str(Path.cwd()),))
+    searched = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return Caller(sys.executable, tuple(dict.fromkeys((str(Path.cwd()), *searched))))
 
 
 def printable(text: str) -> str:
-    """Return a text with what would steer a terminal escaped, its line breaks aside."""
+    """Return a text for people: commands as they are typed here, and what would steer a terminal escaped."""
     from chitty.journal import escape
 
-    return "\n".join(escape(line) for line in text.split("\n"))
+    return "\n".join(escape(line) for line in calling.as_typed(text).split("\n"))
 
 
 def fail(text: str) -> int:

@@ -34,7 +34,7 @@ def certs(
     The server's is for localhost, 127.0.0.1, ::1 and each --host. The authority is kept, so that participants can be
     added later; certificates that exist are made anew with --force only. Private keys are readable by you only.
 
-    Needs cryptography: pip install 'chitty-chat[tls]'.
+    Needs cryptography, which `bin/chitty` sets up; elsewhere it comes with the extra `tls`.
     """
     from chitty import certs as making
 

@@ -139,7 +139,7 @@ def report(
     DIR is a stack's directory, or any folder of logs; otherwise the stack of -C. The same logs give the same bytes.
     They are never cut; a line of them takes about 50 kB of memory.
 
-    Needs typst: pip install 'chitty-chat[report]'.
+    Needs typst, which `bin/chitty` sets up; elsewhere it comes with the extra `report`.
     """
     from chitty import process
     from chitty.trace import report as reporting

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from chitty import __version__, logfile
+from chitty import __version__, hints, logfile
 from chitty.core.errors import AlreadyExists, ChittyError, StackError
 from chitty.lab.run import Watch, own_stack, play
 from chitty.lab.scenario import Scenario
@@ -103,8 +103,8 @@ def _made(stage: Stage, directory: Path) -> tuple[Outcome, str]:
     except ImportError as error:
         if (error.name or "").startswith("chitty."):
             return Outcome.ABSENT, f"{absent}: {error}"
-        package = f"'chitty-chat[{stage.extra}]'" if stage.extra else error.name
-        return Outcome.MISSING, f"{error.name} is not installed: pip install {package}"
+        remedy = f": `{hints.install(stage.extra)}`" if stage.extra else ""
+        return Outcome.MISSING, f"{error.name} is not installed{remedy}"
     except ChittyError as error:
         return Outcome.FAILED, str(error)
 

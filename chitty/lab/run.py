@@ -1,5 +1,6 @@
 """Plays a scenario on a stack of its own, step by step. What a step is, `chitty.lab.steps` knows."""
 
+import shlex
 import shutil
 import tempfile
 import time
@@ -51,7 +52,7 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
         AlreadyExists: a stack runs in the directory.
     """
     if directory is not None and directory.is_dir() and locks.is_held(Layout.of(directory).life_lock):
-        raise AlreadyExists(f"a stack runs in {directory}: give another directory, or `chitty -C {directory} down`")
+        raise AlreadyExists(f"a stack runs in {directory}: give another directory, or `{_down(directory)}`")
     place = directory or Path(tempfile.mkdtemp(prefix="chitty-run-"))
     stays = keep or directory is not None
     failed = False
@@ -74,7 +75,11 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
         if failed:
             tell(f"the logs are in {place / 'logs'}")
         if keep and locks.is_held(stack.layout.life_lock):
-            tell(f"the stack runs on: `chitty -C {place} down` stops it")
+            tell(f"the stack runs on: `{_down(place)}` stops it")
+
+
+def _down(directory: Path) -> str:
+    return shlex.join(["chitty", "-C", str(directory), "down"])
 
 
 def play(stack: Stack, scenario: Scenario, seed: int, caller: Caller, watch: Watch) -> None:

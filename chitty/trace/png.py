@@ -1,5 +1,6 @@
 """A diagram as PNG: the SVG, drawn by resvg (extra `chitty-chat[png]`)."""
 
+from chitty import hints
 from chitty.core.errors import StackError
 from chitty.trace import svg
 from chitty.trace.shapes import Diagram
@@ -20,7 +21,9 @@ def render(diagram: Diagram) -> bytes:
     try:
         import resvg_py  # noqa: PLC0415 - an extra that only this format needs
     except ImportError:
-        raise StackError("PNG needs resvg: `pip install 'chitty-chat[png]'`, or write SVG and convert that") from None
+        raise StackError(
+            f"PNG needs resvg, which is missing: `{hints.install('png')}`, or write SVG and convert that"
+        ) from None
     longest = max(diagram.width, diagram.height + diagram.head + 100)
     if longest > MOST_PIXELS:
         raise StackError(

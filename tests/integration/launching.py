@@ -26,11 +26,11 @@ class Stack:
         self.layout = Layout.of(directory)
         self.cwd = cwd or directory.parent
         self._supervisors: set[int] = set()
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "CHITTY_DIR": str(directory)}
         self.environment.pop("NO_COLOR", None)
 
     def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "chitty", "-C", str(self.layout.directory), *map(str, arguments)]
+        return [sys.executable, "-m", "chitty", *map(str, arguments)]
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start a command and leave it running."""

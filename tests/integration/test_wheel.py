@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def installed(tmp_path_factory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=MINUTES)
     (wheel,) = folder.glob("*.whl")
     python = folder / "venv/bin/python"
-    subprocess.run([python, *pip[1:], "install", wheel], check=True, timeout=MINUTES)
+    extras = re.search(r"`pip install '\.(\[.*?\])'`", (ROOT / "README.md").read_text(encoding="utf-8"))[1]
+    subprocess.run([python, *pip[1:], "install", f"{wheel}{extras}"], check=True, timeout=MINUTES)
     return folder / "venv/bin/chitty"
 
 
@@ -59,3 +61,27 @@ def test_the_main_job_from_an_installed_wheel(installed, tmp_path):
     finally:
         chitty("down")
     chitty("status", code=3)
+    chitty("report")
+    chitty("diagram", "-o", "run.png")
+    chitty("certs", "certs")
+
+
+@pytest.mark.timeout(2 * MINUTES)
+@pytest.mark.parametrize("program", [["chitty"], ["python", "-m", "chitty"]])
+def test_a_wheel_runs_where_modules_have_the_names_of_others(installed, tmp_path, program):
+    for name in ("random", "click", "typing", "subprocess", "supervisor", "grpc"):
+        (tmp_path / f"{name}.py").write_text("open('executed', 'a'); raise SystemExit(9)")
+    command = [installed.with_name(program[0]), *program[1:]]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    for arguments in (["up", "--port", "0", "--clients", "1"], ["down"]):
+        run = subprocess.run(
+            [*command, *arguments],
+            check=False,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == 0, run.stderr
+    assert not (tmp_path / "executed").exists()

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from chitty import resources, settings
+from chitty import hints, resources, settings
 from chitty.core.errors import AlreadyExists, StackError
 from chitty.lab import demo, progress, scenario
 from chitty.lab.demo import Made, Outcome, Stage
@@ -50,13 +50,13 @@ def test_what_this_version_does_not_have_is_told(monkeypatch, tmp_path, module, 
     assert made.said.startswith("not part of this version")
 
 
-@pytest.mark.parametrize(("extra", "package"), [("report", "'chitty-chat[report]'"), ("", "no_such_press")])
-def test_what_has_to_be_installed_is_told(monkeypatch, tmp_path, module, extra, package):
+@pytest.mark.parametrize(("extra", "remedy"), [("report", f": `{hints.install('report')}`"), ("", "")])
+def test_what_has_to_be_installed_is_told(monkeypatch, tmp_path, module, extra, remedy):
     def press(_write, _run):
         import no_such_press  # noqa: F401, PLC0415
 
     (made,) = produce(monkeypatch, tmp_path, Stage("report", "chitty.trace.made:write", press, extra))
-    assert made == Made("report", Outcome.MISSING, f"no_such_press is not installed: pip install {package}")
+    assert made == Made("report", Outcome.MISSING, f"no_such_press is not installed{remedy}")
 
 
 @pytest.mark.parametrize("taken", ["logs", "events.jsonl"])

@@ -217,7 +217,7 @@ def test_runs_by_chance_are_reported(tmp_path):
 def test_without_typst_it_says_how_to_install_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "typst", None)
     assert cli.run(["report", str(RUN), "-o", str(tmp_path / "r.pdf")]) == cli.FAILED
-    assert "pip install 'chitty-chat[report]'" in capsys.readouterr().err
+    assert "pip install 'typst" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

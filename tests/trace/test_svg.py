@@ -131,5 +131,5 @@ def test_a_png_that_no_viewer_shows_is_refused_with_what_helps(tmp_path: Path):
 
 def test_png_without_its_library_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "resvg_py", None)
-    with pytest.raises(StackError, match=r"pip install 'chitty-chat\[png\]'"):
+    with pytest.raises(StackError, match=r"pip install 'resvg-py>="):
         png.render(drawn(VIOLATION))

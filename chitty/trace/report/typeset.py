@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from chitty import hints
 from chitty.core.errors import NotInstalled, SettingsError
 
 _TEMPLATE = Path(__file__).with_name("report.typ")
@@ -61,9 +62,7 @@ def _typst() -> Any:
     try:
         return importlib.import_module("typst")
     except ModuleNotFoundError:
-        raise NotInstalled(
-            "a report is typeset by typst: install it with `pip install 'chitty-chat[report]'`"
-        ) from None
+        raise NotInstalled(f"a report is typeset by typst, which is missing: `{hints.install('report')}`") from None
 
 
 def _fonts(folder: Path | None) -> dict[str, Any]:
