@@ -11,7 +11,9 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.timeout(180)
+ANSWER = 120  # seconds that a command has, on a machine that does a lot else
+
+pytestmark = pytest.mark.timeout(600)
 
 INSTALLED = {"click", "google", "grpc", "grpc_health", "msgspec", "resvg_py", "rich", "setproctitle", "supervisor"}
 INSTALLED |= {"cryptography", "prompt_toolkit", "sitecustomize", "typst", "usercustomize", "yaml"}
@@ -61,7 +63,7 @@ class Folder:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=ANSWER,
         )
         assert not self.executed.exists(), f"{arguments}: executed {self.executed.read_text()}"
         assert ran.returncode == expect, f"{arguments}: {ran.returncode}\n{ran.stdout}{ran.stderr}"
@@ -102,4 +104,17 @@ def test_an_entry_of_pythonpath_that_is_the_directory_of_the_call_is_left_out(tm
     for place in ("", ".", str(tmp_path)):
         folder = Folder(tmp_path, program, PYTHONPATH=os.pathsep.join(["/nonexistent", place]))
         folder.run("up", "--port", 0, "--clients", "bob")
+        folder.run("down")
+
+
+def test_a_bot_is_found_in_pythonpath_too(tmp_path):
+    (tmp_path / "bots").mkdir()
+    (tmp_path / "bots/theirs.py").write_text(BOT)
+    (tmp_path / "bots/helper.py").write_text("TEXT = 'hello from elsewhere'\n")
+    folder = Folder(tmp_path, [ROOT / "bin/chitty"], PYTHONPATH="bots:")
+    try:
+        folder.run("up", "--port", 0, "--clients", "0", "--human", "zoe")
+        folder.run("join", "eve", "--bot", "theirs:bot")
+        eventually(lambda: "eve: hello from elsewhere" in folder.run("logs", "zoe"), 30)
+    finally:
         folder.run("down")
