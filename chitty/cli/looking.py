@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chitty import streams
+from chitty.cli import calling
 from chitty.cli.base import DONE, FAILED, Session, example, printable, with_session
 from chitty.cli.values import Name
 from chitty.core import errors
@@ -64,7 +65,8 @@ def status(session: Session, *, as_json: bool) -> int:
             click.echo(report.as_json(stack, None))
         raise
     colour = session.colours(sys.stdout)
-    click.echo(report.as_json(stack, now) if as_json else report.as_table(stack, now, colour=colour), color=colour)
+    told = report.as_json(stack, now) if as_json else calling.as_typed(report.as_table(stack, now, colour=colour))
+    click.echo(told, color=colour)
     return DONE
 
 
