@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MINUTES = 240
+MINUTES = 420
 
 
 @pytest.fixture(scope="module")
