@@ -8,6 +8,7 @@ order for each event, the value a bare token or a JSON string:
 Prose has `-` for its event. Knows no file and no clock: the head's time is given.
 """
 
+import codecs
 import functools
 import json
 import re
@@ -45,6 +46,9 @@ HUB = "hub"
 PROSE = "-"
 
 _NUMBERS = frozenset({"lamport", "n", "stamped", "seq", "members", "pid", "format", "again"})
+
+LONGEST = 16_384
+"""Characters of a line of prose made of what is printed: a longer one becomes several."""
 
 _HEAD_PARTS = 6
 _DIGITS = 20  # of 2^64; Python refuses to read a number of thousands
@@ -115,6 +119,32 @@ def lines(head: str, process: str, written: Sequence[str]) -> str:
 def prose(head: str, process: str, text: str) -> str:
     """Return prose as lines, one for each of its own; never part of a history."""
     return lines(head, process, [f"{PROSE} {escape(line)}" for line in text.split("\n")])
+
+
+class Printed:
+    r"""Turns what is printed in a process, piece by piece as it arrives, into lines of prose.
+
+    A line ends with a newline, a carriage return or both; empty ones are left out, and one longer than LONGEST
+    is cut. Bytes that are not UTF-8 are written as \\xff.
+    """
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._rest = ""
+
+    def take(self, data: bytes, head: str) -> str:
+        """Return the lines that `data` completes, without a last newline; empty when there are none.
+
+        A newline completes what was printed last, once nothing can follow.
+        """
+        text = self._rest + self._decoder.decode(data)
+        *lines, self._rest = text.replace("\r", "\n").split("\n")
+        pieces = [line[at : at + LONGEST] for line in lines for at in range(0, len(line), LONGEST)]
+        while len(self._rest) > LONGEST:
+            pieces.append(self._rest[:LONGEST])
+            self._rest = self._rest[LONGEST:]
+        return prose(head, self._process, "\n".join(pieces)) if pieces else ""
 
 
 def parse(line: str) -> Record | None:

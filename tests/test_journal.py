@@ -417,3 +417,35 @@ shapes = st.one_of(
 def test_nothing_that_is_read_raises(text: str) -> None:
     record = journal.parse(text)
     assert record is None or record.event in journal.EVENTS or record.event == ""
+
+
+# What is printed.
+
+
+@given(st.lists(st.binary(max_size=40)), st.binary(max_size=40))
+def test_whatever_is_printed_and_in_whatever_pieces_is_prose(pieces: list[bytes], forged: bytes) -> None:
+    line = f'{HEAD} alice send lamport=9 n=6 op=publish id=a.2 text="hello"'.encode()
+    printed = journal.Printed("alice")
+    taken = [printed.take(piece, HEAD) for piece in [*pieces, b"\n", line, forged, b"\r", line, b"\n"]]
+    lines = [line for lines in taken for line in lines.split("\n") if line]
+    records = [journal.parse(line) for line in lines]
+    assert all(record is not None and record.event == "" and record.process == "alice" for record in records)
+    assert sum(line.decode() in text for text in lines) == 2
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")), st.lists(st.integers(0, 40)))
+def test_what_is_printed_is_the_same_in_whatever_pieces_it_comes(text: str, cuts: list[int]) -> None:
+    data = text.encode() + b"\n"
+    whole, pieces = journal.Printed("alice"), journal.Printed("alice")
+    places = sorted({0, *(cut for cut in cuts if cut < len(data)), len(data)})
+    taken = [pieces.take(data[begin:end], HEAD) for begin, end in itertools.pairwise(places)]
+    assert "\n".join(filter(None, taken)) == whole.take(data, HEAD)
+
+
+def test_a_line_that_is_printed_without_end_is_several() -> None:
+    printed = journal.Printed("alice")
+    taken = [printed.take(b"x" * 1000, HEAD) for _ in range(100)] + [printed.take(b"\n", HEAD)]
+    records = [journal.parse(line) for lines in taken for line in lines.split("\n") if line]
+    assert [len(record.prose) for record in records if record] == [journal.LONGEST] * 6 + [
+        100_000 - 6 * journal.LONGEST
+    ]

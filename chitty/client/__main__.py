@@ -5,17 +5,20 @@ SIGTERM lets it leave in good order.
 """
 
 import asyncio
-import logging
 import os
 import signal
 import sys
+from logging import Logger
 from pathlib import Path
 
-from chitty import process, settings
+import msgspec
+
+from chitty import output, process, settings
 from chitty.client import bot, credentials, stdin
 from chitty.client.session import Session, join
 from chitty.client.stopping import until_stopped
-from chitty.core.errors import ChittyError, Refusal, SettingsError
+from chitty.core.errors import ChittyError, InvalidArgument, Refusal, SettingsError
+from chitty.core.names import normalise
 from chitty.settings import Program
 
 SERVER = Path("ready/server")
@@ -36,7 +39,7 @@ class Client:
     def __init__(self, program: Program, ready: Path) -> None:
         self._program = program
         self._ready = ready
-        self._logger = logging.getLogger(f"chitty.{program.name}")
+        self._logger = output.logger(program.name)
         self._session: Session | None = None
 
     async def run(self) -> None:
@@ -103,9 +106,10 @@ class Client:
 
 def _load(path: Path) -> Program:
     try:
-        return settings.decode(path.read_bytes(), Program, str(path))
+        program = settings.decode(path.read_bytes(), Program, str(path))
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    return msgspec.structs.replace(program, name=normalise(program.name))
 
 
 def main() -> int:
@@ -118,16 +122,16 @@ def main() -> int:
     path = Path(sys.argv[1])
     try:
         program = _load(path)
-    except SettingsError as error:
+    except (SettingsError, InvalidArgument) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    process.log_to_stdout(program.name)
-    code = _live(Client(program, Path("ready") / path.stem), logging.getLogger(f"chitty.{program.name}"))
+    output.log_to_stdout(program.name)
+    code = _live(Client(program, Path("ready") / path.stem), output.logger(program.name))
     process.linger()
     return code
 
 
-def _live(client: Client, logger: logging.Logger) -> int:
+def _live(client: Client, logger: Logger) -> int:
     client.publish_ready(joined=False)  # a fork is known by nothing else, should it outlive its supervisord
     try:
         asyncio.run(until_stopped(client.run(), signal.SIGTERM, signal.SIGINT))

@@ -17,14 +17,14 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.validation import ValidationError, Validator
 
-from chitty import journal, process
+from chitty import journal, output
 from chitty.client import stdin
 from chitty.client.credentials import Credentials
 from chitty.client.session import Locate, Session, join
 from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged
 from chitty.core.event import Event, Kind
-from chitty.core.names import check_text
+from chitty.core.names import check_text, normalise
 from chitty.streams import Unwritable
 from chitty.terminal import colour_of, paint
 
@@ -47,15 +47,17 @@ def run(name: str, address: str | Locate, log: Path, credentials: Credentials | 
     Without a terminal, standard input is said line by line, and its end leaves.
 
     Raises:
+        InvalidArgument: the name may not be a participant's.
         Refusal: the service refused the participant for good.
         SettingsError: the log cannot be written, or a file of the credentials is not usable.
     """
+    name = normalise(name)
     try:
-        stream = log.open("a", encoding="utf-8", errors="backslashreplace", newline="\n")
+        stream = log.open("ab", buffering=0)
     except OSError as error:
         raise SettingsError(f"cannot write the log {log}: {error.strerror}; choose another with --log") from None
     with stream:
-        process.log_to(stream, name)
+        output.log_to(stream.fileno(), name)
         asyncio.run(until_stopped(Chat(name, address, credentials).run(), *_LEAVE_AT))
     return 0
 
@@ -66,7 +68,7 @@ class Chat:
     def __init__(self, name: str, address: str | Locate, credentials: Credentials | None = None) -> None:
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
         self._session = join(name, address, on_membership=self._on_membership, credentials=credentials)
-        logging.getLogger(f"chitty.{self._session.name}").addHandler(_Complaints(self._complain))
+        output.logger(self._session.name).addHandler(_Complaints(self._complain))
         self._was_joined = False
         self._leaving = False
         self._lines: asyncio.Queue[str] = asyncio.Queue()

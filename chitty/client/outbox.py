@@ -17,7 +17,7 @@ from chitty.core.errors import (
 )
 from chitty.core.event import Message, Receipt
 from chitty.core.participant import Participant
-from chitty.process import Journal
+from chitty.output import Journal
 
 REQUEST = 200
 """Messages that travel in one request at most."""

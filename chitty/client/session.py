@@ -10,7 +10,6 @@ It drives a core Participant, and logs each of its steps before what the step is
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -41,7 +40,7 @@ from chitty.core.errors import (
 from chitty.core.event import Event, Receipt
 from chitty.core.names import normalise
 from chitty.core.participant import Participant
-from chitty.process import Journal
+from chitty.output import Journal
 from chitty.settings import Keepalive
 from chitty.wire import identity
 from chitty.wire.address import parse
@@ -124,7 +123,7 @@ class Session:
         self._secret = identity.new_session()
         self._participant = Participant(identity.incarnation_of(self._secret), name)
         self._journal = Journal(name)
-        self._logger = logging.getLogger(f"chitty.{name}")
+        self._logger = self._journal.logger
         self._outbox = Outbox(self._participant, self._journal)
         self._locate: Locate = address if callable(address) else lambda: address
         self._keepalive = keepalive

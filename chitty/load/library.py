@@ -12,7 +12,6 @@ import sys
 import time
 from typing import Any
 
-from chitty import process
 from chitty.client.session import Session, join
 from chitty.load.orders import Order, answer, orders
 
@@ -45,8 +44,7 @@ class _Nowhere(io.StringIO):
 
 async def main(address: str) -> None:
     """Carry orders out until standard input ends."""
-    process.log_to(_Nowhere(), "load")
-    logging.getLogger("chitty").setLevel(logging.INFO)
+    logging.basicConfig(level=logging.INFO, stream=_Nowhere(), format="%(asctime)s %(levelname)s %(message)s")
     library = Library(address)
     async for order in orders():
         answer(**await library.obey(order))

@@ -7,14 +7,13 @@ Its orders, by `do`:
 """
 
 import asyncio
-import io
-import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chitty import process
+from chitty import output
 from chitty.core import steps
 from chitty.core.event import Event, Kind
 from chitty.load import bare, message
@@ -75,10 +74,8 @@ def _costs(count: int) -> dict[str, float]:
     frames = [convert.frame(event) for event in events]
     together = b"".join(frames)
     delivered = [steps.Deliver(event.lamport + 1, "0123abcd", event) for event in events]
-    journal = process.Journal("probe")
-    stream = io.StringIO()
-    process.log_to(stream, "probe")
-    logging.getLogger("chitty.probe").setLevel(logging.INFO)
+    journal = output.Journal("probe")
+    output.log_to(os.open(os.devnull, os.O_WRONLY), "probe")
     return {
         "parse": _microseconds(lambda: pb.JoinResponse.FromString(together)) / count,
         "parse_alone": _microseconds(lambda: [pb.JoinResponse.FromString(frame) for frame in frames]) / count,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from chitty import process, resources, settings
+from chitty import output, process, resources, settings
 from chitty.core.errors import ChittyError, SettingsError
 from chitty.journal import HUB
 from chitty.server.service import Service
@@ -97,7 +97,7 @@ def main() -> int:
     if os.environ.get("SUPERVISOR_ENABLED"):
         process.end_with_parent()
     _use_all_descriptors()
-    process.log_to_stdout(HUB)
+    output.log_to_stdout(HUB)
     try:
         asyncio.run(serve(_settings(sys.argv[1:])))
     except ChittyError as error:

@@ -17,7 +17,7 @@ from chitty.core.errors import LimitExceeded, StorageFailed, Unavailable
 from chitty.core.event import Command, Configure, Detect, Kind, Limits
 from chitty.core.hub import Hub, Outcome, State
 from chitty.core.steps import Step
-from chitty.process import Journal
+from chitty.output import Journal
 from chitty.sequencer import Batch, Sequencer, Snapshot
 from chitty.server import crashing, snapshots
 from chitty.server.absences import Absence, Absences

@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chitty import process
+from chitty import output
 from chitty.core import steps
 from chitty.core.event import Limits
 from chitty.core.hub import Member
@@ -66,7 +66,7 @@ class Service:
         self._earlier = earlier
         self._on_trouble = troubled
         self._sequencer = sequencer = _sequencer(options)
-        self._journal = process.Journal(HUB, sequencer.epoch)
+        self._journal = output.Journal(HUB, sequencer.epoch)
         self._fanout = Fanout(options.window.events, options.window.bytes, History(sequencer))
         self._replica = Replica(
             sequencer,

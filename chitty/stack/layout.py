@@ -19,6 +19,9 @@ SERVER = "server"
 START = "CHITTY_START"
 """The variable by which the environment of a program says how it is to be started: fork or exec."""
 
+PRINTED = ".stderr"
+"""How the file ends to which a supervisord without our plugin writes what a program prints."""
+
 MAX_SOCKET_PATH = 99
 """Bytes of a socket's path: supervisord appends `.PID` while binding, and the kernel's limit is 107."""
 

@@ -14,9 +14,9 @@ from chitty import settings
 from chitty.certs import Folder
 from chitty.core.errors import SettingsError
 from chitty.core.names import MAX_NAME, fold
-from chitty.settings import Program, Settings, Trust
+from chitty.settings import Logs, Program, Settings, Trust
 from chitty.stack import grace
-from chitty.stack.layout import SERVER, START, Detour, slug
+from chitty.stack.layout import PRINTED, SERVER, START, Detour, slug
 
 SERVER_MODULE = "chitty.server"
 CLIENT_MODULE = "chitty.client"
@@ -162,9 +162,15 @@ def _program(own: str, command: str, told: Settings, **environment: str) -> list
         "stopsignal=TERM",
         "stopasgroup=true",
         "killasgroup=true",
-        "redirect_stderr=true",
-        f"stdout_logfile=logs/{own}.log",
-        f"stdout_logfile_maxbytes={told.logs.max_bytes}",
-        f"stdout_logfile_backups={told.logs.backups}",
+        *_log_file("stdout", f"{own}.log", told.logs),
+        *_log_file("stderr", f"{own}{PRINTED}", told.logs),  # our plugin takes it into the log
         "environment=" + ",".join(f'{key}="{value}"' for key, value in variables.items()),
+    ]
+
+
+def _log_file(output: str, name: str, told: Logs) -> list[str]:
+    return [
+        f"{output}_logfile=logs/{name}",
+        f"{output}_logfile_maxbytes={told.max_bytes}",
+        f"{output}_logfile_backups={told.backups}",
     ]

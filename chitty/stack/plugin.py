@@ -16,8 +16,11 @@ from typing import Any
 from supervisor import events
 from supervisor.states import getProcessStateDescription
 
-from chitty.journal import wall_time
+from chitty.journal import HUB, wall_time
+from chitty.process import read_ready
+from chitty.stack import marking
 from chitty.stack.forking import Forking
+from chitty.stack.layout import SERVER
 
 _PATIENCE = 2.0  # seconds: a command that only looks whether the lock is held holds it for an instant
 
@@ -90,7 +93,10 @@ class Chitty:
         if status is not None:
             fact |= _ending(status)
             _ends[program] = {**fact, "asked": _asked(program, process.pid)}
+        if fact["state"] in _ENDED:
+            marking.finish(process)
         if fact["state"] == "STARTING":
+            marking.attend(process, _name_of(program))
             self._forking.prepare(process.config.command, process.config.environment)
             _ends.pop(program, None)
             _left.pop(program, None)
@@ -174,6 +180,11 @@ def _is_open(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:
         return False
+
+
+def _name_of(program: str) -> str:
+    """Return what the process of a program is called in its log."""
+    return HUB if program == SERVER else str(read_ready(Path(f"clients/{program}.json")).get("name", program))
 
 
 def _ending(status: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from chitty.core.errors import (
     Unacknowledged,
     Unavailable,
 )
-from chitty.process import Entries
+from chitty.output import Entries
 from tests.proxies import proxying
 from tests.services import serving
 from tests.waiting import eventually_async

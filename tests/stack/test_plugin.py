@@ -24,9 +24,10 @@ class FakeOptions:
 
 class Process:
     def __init__(self, name, pid=0):
-        self.config = SimpleNamespace(name=name, command="true", environment=None)
+        self.config = SimpleNamespace(name=name, command="true", environment=None, stderr_logfile=None)
         self.pid, self.laststart, self.backoff = pid, 0, 0
         self.state = ProcessStates.STOPPED
+        self.dispatchers = {}
 
     def get_state(self):
         return self.state
