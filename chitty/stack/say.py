@@ -121,7 +121,7 @@ def _follow(stack: Stack, member: Member, looks: Iterator[list[Record]], text: s
                 own = record.text("id")
             elif own and record.text("id") == own and record.event in {"ack", "refused"}:
                 return _said(record)
-            elif not own and record.prose.startswith(_NOT_SAID):
+            elif not own and record.level == "WARNING" and record.prose.startswith(_NOT_SAID):
                 return Said(0, 0, record.prose.removeprefix(_NOT_SAID))
         if time.monotonic() > deadline:
             raise TimedOut(

@@ -182,7 +182,7 @@ def test_a_participant_has_nothing_of_supervisords_but_its_own_input_and_output(
     theirs = [opened(stack.pid(name)) for name in ("bob", "carol", "zoe")]
     for own in theirs:
         assert not own & files, "no lock, no log"
-        assert len(own & held) == 2, "standard input and standard output"
+        assert len(own & held) == 3, "standard input, output and error"
     bob, carol, zoe = theirs
     assert not (bob & carol) | (carol & zoe) | (bob & zoe)
 

@@ -80,7 +80,6 @@ CONFIGURATIONS = {
     "other_classes": "logging.setLoggerClass(Broken); logging.getLogger().manager.setLoggerClass(Broken);"
     " logging.setLogRecordFactory(lambda *_, **__: 1 / 0)",
     "shut_down": "logging.shutdown()",
-    "locked": "logging._lock.acquire()",
     "own_streams": "sys.stdout = sys.stderr = io.StringIO()",
     "no_output": "os.close(1); os.close(2)",
 }
@@ -268,6 +267,16 @@ def test_a_stock_supervisord_makes_prose_too_and_one_without_the_plugin_keeps_it
             supervisord.wait(60)
         assert prose(stack, "bob") == ([] if kept else [f"{STARTED} bob {FORGED}"])
         assert "I owe you" not in "".join(record.text("text") for record in stack.records("bob"))
+
+
+def test_what_a_bot_prints_does_not_answer_for_it(stack):
+    (stack.cwd / "mine.py").write_text(
+        "import asyncio\nasync def denies(me):\n    while True:\n"
+        "        print('not said: never')\n        await asyncio.sleep(0.001)\n"
+    )
+    stack.up("--config", "how.yaml", "--clients", 0)
+    stack.run("join", "bob", "--bot", "mine:denies")
+    assert "said at Lamport time" in stack.run("say", "bob", "hello")
 
 
 def test_rotation_cuts_no_line_and_loses_none(stack):

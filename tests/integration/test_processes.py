@@ -181,6 +181,17 @@ def test_a_bot_that_crashes_leaves_its_traceback_and_no_end(processes):
     assert all(journal.parse(line) for line in log.splitlines() if line), "every line has a head"
 
 
+def test_a_name_that_is_not_composed_is_in_the_log_as_the_service_knows_it(processes):
+    processes.server()
+    alice = processes.client("A\u0301lice", "alice")
+    eventually(lambda: processes.joined("alice"), 30.0)
+    alice.terminate()
+    assert alice.wait(10) == 0
+    events = processes.events("alice")
+    assert (events[0].event, events[-1].event) == ("start", "end")
+    assert {event.process for event in events} == {"\u00c1lice"}
+
+
 def test_a_bot_that_returns_leaves(processes):
     processes.server()
     (processes.folder / "mine.py").write_text("async def bot(me):\n    await me.publish('hello')\n")
