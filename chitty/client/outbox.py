@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from chitty.client.backoff import LONGEST_ASKED
 from chitty.core.errors import (
     ChittyError,
     InvalidArgument,
@@ -14,6 +15,7 @@ from chitty.core.errors import (
     Refusal,
     SessionEnded,
     Unacknowledged,
+    Unavailable,
 )
 from chitty.core.event import Message, Receipt
 from chitty.core.participant import Participant
@@ -25,6 +27,9 @@ REQUEST = 200
 MAX_BYTES = 4_096
 """UTF-8 bytes of a text that is sent at all; the service refuses far shorter ones, by its own rules."""
 
+_PARTS = 10
+"""Parts of its patience that an outbox counts. A process that was paused misses one of them, however long it was."""
+
 _AT_FAULT = re.compile(r"messages\[(\d+)\]")
 
 
@@ -32,24 +37,32 @@ _AT_FAULT = re.compile(r"messages\[(\d+)\]")
 class _Said:
     text: str
     receipt: asyncio.Future[Receipt]
+    since: int
 
 
 class Outbox:
     """Texts that wait to be sent, and messages that wait for their receipts.
 
+    No text waits for longer than `patience` seconds in which the service has answered none of them. One that was not
+    sent is withdrawn then. One that was sent goes on without its caller, as it may have been accepted.
+
     Attributes:
         news: set while there may be something to send.
     """
 
-    def __init__(self, participant: Participant, journal: Journal) -> None:
+    def __init__(self, participant: Participant, journal: Journal, patience: float) -> None:
         self.news = asyncio.Event()
         self._participant = participant
         self._journal = journal
         self._said: deque[_Said] = deque()
-        self._sent: dict[int, tuple[Message, asyncio.Future[Receipt]]] = {}
+        self._sent: dict[int, tuple[Message, _Said]] = {}
         self._most = REQUEST
         self._settled = asyncio.Event()
         self._settled.set()
+        self._patience = patience
+        self._now = self._answered = 0
+        self._trouble: Refusal | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def say(self, text: str) -> asyncio.Future[Receipt]:
         """Take a text; the future gives its receipt, or why there is none.
@@ -57,6 +70,8 @@ class Outbox:
         Raises:
             InvalidArgument: no request can carry it.
         """
+        if not isinstance(text, str):
+            raise InvalidArgument(f"the message is of type {type(text).__name__}: it must be a str", field="text")
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:
@@ -65,43 +80,51 @@ class Outbox:
             ) from None
         if size > MAX_BYTES:
             raise InvalidArgument(f"the message has {size} bytes: at most 128 characters are allowed", field="text")
-        said = _Said(text, asyncio.get_running_loop().create_future())
+        said = _Said(text, asyncio.get_running_loop().create_future(), self._now)
         self._said.append(said)
         self._settled.clear()
         self.news.set()
+        if self._timer is None:
+            self._wait()
         return said.receipt
 
     def gather(self) -> list[Message]:
         """Return the next request: what has no receipt yet, or else what was said since, sent now.
 
-        Sending is an event: its lines are in the log when this returns. A repeat is none.
+        Sending is an event: its lines are in the log when this returns. A repeat is none. What nobody waits for any
+        more is not sent.
         """
         if not self._sent:
             taken = []
             while self._said and len(self._sent) < REQUEST:
                 said = self._said.popleft()
+                if said.receipt.done():
+                    continue
                 message, step = self._participant.publish(said.text)
-                self._sent[message.number] = message, said.receipt
+                self._sent[message.number] = message, said
                 taken.append(step)
             self._journal.write(taken)
         if not self._sent:
             self.news.clear()
+            self._note_settled()
         return [message for message, _ in self._sent.values()][: self._most]
 
     def receipted(self, receipts: Sequence[Receipt]) -> None:
         """Take receipts, in order."""
+        self._note_answer()
         self._journal.write(self._participant.acknowledge(receipts))
         for receipt in receipts:
-            _, waiting = self._sent.pop(receipt.number, (None, None))
-            if waiting is not None and not waiting.done():
-                waiting.set_result(receipt)
+            _, said = self._sent.pop(receipt.number, (None, None))
+            if said is not None and not said.receipt.done():
+                said.receipt.set_result(receipt)
         self._note_settled()
 
     def refused(self, refusal: Refusal) -> bool:
         """Learn why a request was not accepted; tell whether what is left of it may be sent at once.
 
         The message at fault is refused and the others are sent again, fewer at once if they were too many. A
-        refusal that is about no message says nothing about their fate.
+        refusal that is about no message says nothing about their fate, and so does one that says when to try again,
+        unless that is too long to wait for.
         """
         at_fault = _AT_FAULT.match(refusal.field)
         numbers = list(self._sent)[: self._most]
@@ -114,8 +137,13 @@ class Outbox:
         elif isinstance(refusal, LimitExceeded) and not refusal.retry_after and len(numbers) > 1:
             self._most = len(numbers) // 2
             return True
-        elif not isinstance(refusal, InvalidArgument | LimitExceeded | NotPermitted) or refusal.retry_after:
+        elif (
+            not isinstance(refusal, InvalidArgument | LimitExceeded | NotPermitted)
+            or 0 < (refusal.retry_after or 0) <= LONGEST_ASKED
+        ):
+            self._trouble = refusal
             return False
+        self._note_answer()
         for number in numbers:
             self._journal.write(self._participant.refuse(number, refusal))
             self._drop(number, refusal)
@@ -129,9 +157,9 @@ class Outbox:
         """
         taken_back = []
         for number in numbers:
-            message, receipt = self._sent.pop(number)
+            _, said = self._sent.pop(number)
             self._journal.write(self._participant.refuse(number, refusal))
-            taken_back.append(_Said(message.text, receipt))
+            taken_back.append(said)
         self._said.extendleft(reversed(taken_back))
 
     def abandon(self, numbers: Iterable[int]) -> None:
@@ -148,15 +176,43 @@ class Outbox:
         for number in list(self._sent):
             self._drop(number, why)
         self._note_settled()
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def settled(self) -> None:
         """Wait until everything said has its receipt, or will never have one."""
         await self._settled.wait()
 
     def _drop(self, number: int, why: ChittyError) -> None:
-        _, waiting = self._sent.pop(number, (None, None))
-        if waiting is not None:
-            _fail(waiting, why)
+        _, said = self._sent.pop(number, (None, None))
+        if said is not None:
+            _fail(said.receipt, why)
+
+    def _note_answer(self) -> None:
+        self._answered = self._now
+        self._trouble = None
+
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._patience / _PARTS, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        """Count a part of the patience; let those go who have waited for too long."""
+        self._now += 1
+        overdue = self._now - _PARTS
+        if self._answered < overdue:
+            trouble = f" (last it said: {self._trouble})" if self._trouble else ""
+            silence = f"the service has answered nothing for {self._patience:g} s{trouble}"
+            for _, said in self._sent.values():
+                if said.since < overdue:
+                    _fail(said.receipt, Unacknowledged(f"{silence}: the message may or may not be broadcast"))
+            for said in self._said:
+                if said.since < overdue:
+                    _fail(said.receipt, Unavailable(f"{silence}: the message was not sent; try again"))
+            self._said = deque(said for said in self._said if not said.receipt.done())
+            self._note_settled()
+        self._timer = None
+        if self._said or not all(said.receipt.done() for _, said in self._sent.values()):
+            self._wait()
 
     def _note_settled(self) -> None:
         if not self._sent and not self._said:

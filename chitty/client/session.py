@@ -6,23 +6,27 @@
             print(event.participant, event.text)
 
 It drives a core Participant, and logs each of its steps before what the step is about reaches the network.
+
+A session belongs to the process that made it. gRPC does not survive a fork: in a forked child every method raises
+SessionEnded, where gRPC would hang. Fork before you join, join in the child, or start it by `multiprocessing`'s
+"spawn".
 """
 
 import asyncio
-import contextlib
 import os
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
 from chitty import __version__
-from chitty.client.backoff import Backoff
+from chitty.client.backoff import LONGEST_ASKED, Backoff
 from chitty.client.credentials import Credentials, load
+from chitty.client.inbox import Inbox
 from chitty.client.outbox import Outbox
 from chitty.client.transport import Publishing, Transport
 from chitty.core import steps
 from chitty.core.errors import (
+    AlreadyJoined,
     CursorTooOld,
     InvalidArgument,
     LimitExceeded,
@@ -31,11 +35,13 @@ from chitty.core.errors import (
     PreconditionFailed,
     Refusal,
     SessionEnded,
+    SessionReused,
     TakenOver,
     Unacknowledged,
     Unavailable,
     UnknownSession,
     Untrusted,
+    WrongSecret,
 )
 from chitty.core.event import Event, Receipt
 from chitty.core.names import normalise
@@ -45,8 +51,11 @@ from chitty.settings import Keepalive
 from chitty.wire import identity
 from chitty.wire.address import parse
 
-INBOX = 10_000
-"""Events that wait for the iterator; then reading pauses, and the service's rule for slow consumers applies."""
+PATIENCE = 30.0
+"""Seconds without any answer after which `publish` raises, unless it is told otherwise."""
+
+KEEPALIVE = Keepalive(interval=20.0, timeout=10.0)
+"""When a silent service is asked whether it still lives, unless one is told otherwise."""
 
 LEAVE_SECONDS = 4.0
 """How long leaving in good order may take: the last receipts, the Leave, the last events."""
@@ -54,10 +63,16 @@ LEAVE_SECONDS = 4.0
 RESUME_SECONDS = 2.0
 """How long of that one who leaves waits for a connection that just broke: who has one can say goodbye."""
 
-_PATIENCE = 10.0
-"""Seconds: who is to wait longer than that before it asks again is told so, as one that is refused."""
-
-_FINAL = (InvalidArgument, LimitExceeded, NameTaken, NotPermitted, TakenOver, UnknownSession)
+_FINAL = (
+    AlreadyJoined,
+    InvalidArgument,
+    LimitExceeded,
+    NameTaken,
+    NotPermitted,
+    TakenOver,
+    UnknownSession,
+    WrongSecret,
+)
 
 Locate = Callable[[], str | None]
 
@@ -67,9 +82,10 @@ def join(
     address: str | Locate,
     *,
     events: bool = True,
-    keepalive: Keepalive | None = None,
+    keepalive: Keepalive | None = KEEPALIVE,
     on_membership: Callable[[bool], None] | None = None,
     credentials: Credentials | None = None,
+    patience: float = PATIENCE,
 ) -> "Session":
     """Return a session that joins when it is entered, as `async with chitty.join(...) as alice`.
 
@@ -78,15 +94,21 @@ def join(
         address: `host:port`, `[ipv6]:port` or `unix:/path`; or a callable that returns it, and None while it is not
             known.
         events: False drops events once they are logged, for one that only publishes.
-        keepalive: when to ask a silent service whether it still lives; never, unless given.
+        keepalive: when to ask a silent service whether it still lives. With None a connection that breaks without a
+            word is never noticed.
         on_membership: called with whether the session belongs, each time that changes.
         credentials: what it trusts and shows, for a service with TLS or a secret.
+        patience: seconds without any answer of the service after which `publish` raises.
 
     Raises:
         InvalidArgument: the name may not be a participant's, or the address cannot be a service's.
         SettingsError: a file that the credentials name is not usable.
+        TypeError: the name is not a str, or the address neither a str nor a callable.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name is of type {type(name).__name__}: it must be a str")
     if not callable(address):
+        _check_address(address)
         parse(address)
     return Session(
         normalise(name),
@@ -95,18 +117,26 @@ def join(
         keepalive=keepalive,
         on_membership=on_membership,
         credentials=credentials or Credentials(),
+        patience=patience,
     )
 
 
+def _check_address(address: object) -> None:
+    if not isinstance(address, str):
+        raise TypeError(f"the address is of type {type(address).__name__}: it must be a str such as '127.0.0.1:5051'")
+
+
 class Session:
-    """One participant; made by `join`, used as an async context manager: it joins on entry, leaves on exit.
+    """One participant; made by `join`, used once as an async context manager: it joins on entry, leaves on exit.
 
     Iterating gives joins, messages and leaves in the total order, the own ones included, and ends after the
-    leave. Events tick the clock and are logged on receipt, whether or not anybody iterates.
+    leave. Events tick the clock and are logged on receipt, whether or not anybody iterates. While 10,000 of them wait
+    for the iterator, newer ones are dropped for it: it raises EventsDropped in their place.
 
     Attributes:
         name: as it asked to be called, normalised.
         gave_up: whether it left without hearing that it had: the service did not answer in time.
+        failure: what ended the session, None while it goes on or when it left.
     """
 
     def __init__(
@@ -118,29 +148,30 @@ class Session:
         keepalive: Keepalive | None,
         on_membership: Callable[[bool], None] | None,
         credentials: Credentials,
+        patience: float,
     ) -> None:
         self.name = name
         self._secret = identity.new_session()
         self._participant = Participant(identity.incarnation_of(self._secret), name)
         self._journal = Journal(name)
         self._logger = self._journal.logger
-        self._outbox = Outbox(self._participant, self._journal)
+        self._outbox = Outbox(self._participant, self._journal, patience)
         self._locate: Locate = address if callable(address) else lambda: address
         self._keepalive = keepalive
         self._loaded = load(credentials)
         self._on_membership = on_membership
-        self._wants_events = events
+        self._inbox = Inbox(self._logger, wanted=events)
         self._transport: Transport | None = None
-        self._inbox: deque[Event] = deque()
-        self._arrived, self._taken = asyncio.Event(), asyncio.Event()
         self._joined = asyncio.Event()
         self._joining: steps.Send | None = None
         self._following: asyncio.Task[None] | None = None
         self._speaking: asyncio.Task[None] | None = None
+        self._process = os.getpid()
+        self._over = asyncio.Event()
         self.gave_up = False
         self._asked_to_leave = self._leaving = False
         self._heard_all = False
-        self._failure: Refusal | None = None
+        self.failure: Exception | None = None
         self._complained: type[Refusal] | None = None
 
     @property
@@ -163,47 +194,68 @@ class Session:
 
         Raises:
             Refusal: the service refused the join for good.
+            SessionReused: the session has been entered before.
+            SessionEnded: it was told to leave before it had joined.
         """
+        if self._joining is not None:
+            self._check_process()
+            raise SessionReused(f"the session of {self.name} was entered before: call chitty.join for another one")
+        self._process = os.getpid()
         self._joining = self._participant.join()
         started = steps.Start(0, self.incarnation, os.getpid(), __version__)
         self._journal.write([started, self._joining])
         self._following = asyncio.create_task(self._follow())
+        self._following.add_done_callback(self._conclude)
         self._speaking = asyncio.create_task(self._speak())
+        self._speaking.add_done_callback(self._note_failure)
         joined = asyncio.create_task(self._joined.wait())
         try:
-            await asyncio.wait({joined, self._following}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({joined, self._following}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._leaving = True
             await self._end("stopped before it joined")
             raise
         finally:
             joined.cancel()
-        if not self.joined:
+        if joined not in done:
+            failure = self.failure or (
+                SessionEnded(f"{self.name} has left before it joined")
+                if self._asked_to_leave
+                else Unavailable("the service ended the membership before it began")
+            )
             self._leaving = True
-            await self._end(f"refused: {self._failure}")
-            self._following.result()
-            raise self._failure or Unavailable("the service ended the membership before it began")
+            await self._end(f"refused: {failure}")
+            raise failure
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave, whatever ended the block."""
-        await self.leave()
+        """Leave, whatever ended the block. A forked child has nothing to leave, and says so unless it ends anyway."""
+        if error is None or os.getpid() == self._process:
+            await self.leave()
 
     async def publish(self, text: str) -> Receipt:
         """Say something; return its receipt: its place and time in the total order.
 
         It is sent while the session belongs, and again when a connection broke before its receipt: the
-        service accepts it once.
+        service accepts it once. It returns or raises at the latest when the service has answered no message for
+        `patience` seconds, 30 unless `join` was told otherwise.
 
         Raises:
-            Refusal: the service refused it; or it is over 4,096 bytes or not encodable, and was not sent.
-            Unacknowledged: the service began a new order meanwhile: nobody can tell what became of it.
-            SessionEnded: the session has left, or leaves.
+            Refusal: the service refused it; or it was not sent: it is no str, over 4,096 bytes or not encodable
+                (InvalidArgument), or the service could not be reached (Unavailable).
+            Unacknowledged: it was sent and no receipt came, or the service began a new order meanwhile: the message
+                may or may not be broadcast.
+            SessionEnded: the session has not joined, has left or is leaving, or was ended by the service.
         """
-        if self._asked_to_leave or self._leaving or self._following is None or self._following.done():
-            raise SessionEnded(f"{self.name} does not take part: nothing can be said")
+        self._check_process()
+        if self._following is None:
+            raise SessionEnded(f"{self.name} has not joined: publish inside of `async with`")
+        if self.failure is not None:
+            raise SessionEnded(f"{self.name}'s session has ended, cannot publish: {self.failure}") from self.failure
+        if self._asked_to_leave or self._leaving or self._following.done():
+            raise SessionEnded(f"{self.name} has left the chat: cannot publish")
         return await self._outbox.say(text)
 
     async def participants(self) -> list[str]:
@@ -211,18 +263,41 @@ class Session:
 
         Raises:
             Refusal: the service cannot be asked now.
+            SessionEnded: this is a forked child.
         """
+        self._check_process()
         return await self._connected().participants()
 
     def drop_events(self) -> None:
-        """Keep no events for the iterator from now on: for a bot that only publishes."""
-        self._wants_events = False
-        self._inbox.clear()
-        self._taken.set()
+        """Keep no events for the iterator from now on: for a bot that only publishes. Iterating raises from then on."""
+        self._inbox.drop()
+
+    async def ended(self) -> None:
+        """Wait until the session is over, for one that does not iterate.
+
+        Raises:
+            Refusal: the service ended the membership for good.
+            SessionEnded: the session has not joined.
+        """
+        self._check_process()
+        if self._following is None:
+            raise SessionEnded(f"{self.name} has not joined: wait inside of `async with`")
+        await asyncio.wait({self._following})
+        self._raise_failure()
 
     async def leave(self) -> None:
-        """Leave in good order: receipts first, then the Leave, then the last events. Does nothing twice."""
-        if self._asked_to_leave or self._following is None:
+        """Leave in good order: receipts first, then the Leave, then the last events. Takes some seconds at most.
+
+        Whoever asks a second time waits for the same leave.
+
+        Raises:
+            SessionEnded: this is a forked child: its parent has joined.
+        """
+        self._check_process()
+        if self._following is None:
+            return
+        if self._asked_to_leave:
+            await self._over.wait()
             return
         self._asked_to_leave = True
         began = asyncio.get_running_loop().time()
@@ -230,15 +305,14 @@ class Session:
         try:
             await self._resume()
             self._leaving = True
-            self._taken.set()  # nobody need iterate any more for the last events to be read
             if self.joined:
                 async with asyncio.timeout_at(began + LEAVE_SECONDS):
                     await self._outbox.settled()
                     await self._ask_to_leave()
-                    await asyncio.shield(self._following)
+                    await asyncio.wait({self._following})
                 reason = "left" if self._heard_all else "left, but its stream broke before its end"
             else:
-                reason = f"refused: {self._failure}" if self._failure else "stopped while it did not belong"
+                reason = f"refused: {self.failure}" if self.failure else "stopped while it did not belong"
         except TimeoutError:
             self.gave_up = True
             reason = "gave up leaving"
@@ -256,8 +330,12 @@ class Session:
 
     async def abandon(self) -> None:
         """Break the connection without a word, as a crash would: the others are told that it was lost."""
+        self._check_process()
         self._asked_to_leave = self._leaving = True
-        await self._stop()
+        try:
+            await self._stop()
+        finally:
+            self._over.set()
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """Iterate over the events in the total order."""
@@ -268,40 +346,64 @@ class Session:
 
         Raises:
             Refusal: the service ended the membership for good.
+            EventsDropped: there is a gap, as too many events waited: the next call goes on after it. Or no events are
+                kept, after `drop_events` or with `events=False`.
+            SessionEnded: the session has not joined.
         """
-        while not self._inbox:
-            if self._following is None or self._following.done():
-                if self._failure is not None:
-                    raise self._failure
-                if self._following is not None and not self._following.cancelled():
-                    self._following.result()
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        event = self._inbox.popleft()
-        self._taken.set()
+        self._check_process()
+        if self._following is None:
+            raise SessionEnded(f"{self.name} has not joined: iterate inside of `async with`")
+        event = await self._inbox.take()
+        if event is None:
+            self._raise_failure()
+            raise StopAsyncIteration
         return event
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise SessionEnded(
+                f"{self.name} joined in process {self._process}, from which this one was forked: a session cannot be"
+                " used after a fork, join in the child instead"
+            )
+
+    def _raise_failure(self) -> None:
+        """Raise what ended the session, if that was not its own leave."""
+        if self.failure is not None:
+            raise self.failure
 
     async def _follow(self) -> None:
         """Keep the membership: read its stream, and take it up again wherever it breaks."""
         backoff = Backoff()
-        try:
-            while True:
-                try:
-                    await self._attend(backoff)
-                except Refusal as refusal:
-                    self._set_joined(joined=False)
-                    if self._leaving or not self._worth_another_try(refusal):
-                        return
-                    await self._disconnect()
-                    await backoff.wait(refusal.retry_after)
-                else:
-                    self._heard_all = True
+        while True:
+            try:
+                await self._attend(backoff)
+            except Refusal as refusal:
+                self._set_joined(joined=False)
+                if self._leaving or not self._worth_another_try(refusal):
                     return
-        finally:
-            self._set_joined(joined=False)
-            self._arrived.set()
-            self._outbox.close(Unacknowledged("the session ended before the receipt"))
+                await self._disconnect()
+                await backoff.wait(refusal.retry_after)
+            else:
+                self._heard_all = True
+                return
+
+    def _conclude(self, following: asyncio.Task[None]) -> None:
+        """Let everybody go who waits for something of the membership, however it ended, even before it began."""
+        self._note_failure(following)
+        self._set_joined(joined=False)
+        self._inbox.close()
+        self._outbox.close(
+            Unacknowledged("the session ended before the receipt: the message may or may not be broadcast")
+        )
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Let the session end, and say why, when one of its tasks failed as none should."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._logger.error("the session failed", exc_info=error)
+            self.failure = error
+            if self._following is not None:
+                self._following.cancel()
 
     async def _attend(self, backoff: Backoff) -> None:
         """Read one stream to its end: after a leave it is good, and otherwise a Refusal."""
@@ -318,16 +420,8 @@ class Session:
                 who.joined()
                 backoff.reset()
                 self._set_joined(joined=True)
-            if self._wants_events and delivered:
-                await self._hand_over(step.event for step in delivered)
-
-    async def _hand_over(self, events: Iterable[Event]) -> None:
-        """Give events to the iterator, and wait while it has too many."""
-        self._inbox.extend(events)
-        self._arrived.set()
-        while len(self._inbox) > INBOX and not self._leaving:
-            self._taken.clear()
-            await self._taken.wait()
+            if self._inbox.wanted:
+                self._inbox.put([step.event for step in delivered])
 
     def _worth_another_try(self, refusal: Refusal) -> bool:
         """Decide after a broken stream or a refused Join; begin a new stay where the old one has ended."""
@@ -337,7 +431,7 @@ class Session:
             self._joining = who.join()
             self._journal.write([self._joining])
         elif self._is_final(refusal):
-            self._failure = refusal
+            self.failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
         elif self._complained is not type(refusal):  # of each reason once, until it belongs again
@@ -350,7 +444,7 @@ class Session:
         """Tell whether a refusal ends the session. One that trusted the service once waits until it can again."""
         if isinstance(refusal, Untrusted):
             return not self._participant.last
-        return isinstance(refusal, _FINAL) and not 0 < (refusal.retry_after or 0) <= _PATIENCE
+        return isinstance(refusal, _FINAL) and not 0 < (refusal.retry_after or 0) <= LONGEST_ASKED
 
     async def _speak(self) -> None:
         """Publish what is said, in order: what gathers while a request is under way travels in the next one."""
@@ -398,6 +492,7 @@ class Session:
             if waited > 1.0 and self._complained is None:
                 self._complained = Unavailable
                 self._logger.warning("waiting for the service: nobody knows its address yet")
+        _check_address(address)
         self._transport = Transport(address, self._secret, self._keepalive, self._loaded)
         return self._transport
 
@@ -426,13 +521,20 @@ class Session:
                 self._logger.exception("on_membership failed")
 
     async def _end(self, reason: str) -> None:
-        await self._stop()
-        self._journal.write([steps.End(self.time, reason)])
+        """End the session and its journal, once, whoever asks first."""
+        try:
+            await self._stop()
+        finally:
+            if not self._over.is_set():
+                self._over.set()
+                self._journal.write([steps.End(self.time, reason)])
 
     async def _stop(self) -> None:
-        for task in (self._speaking, self._following):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        await self._disconnect()
+        tasks = [task for task in (self._speaking, self._following) if task is not None]
+        for task in tasks:
+            task.cancel()
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            await self._disconnect()

@@ -1,7 +1,8 @@
 """Every error that Chitty-Chat raises on purpose, in one tree. Knows no transport and no exit code.
 
 ChittyError
-    Refusal                     the service said no; `status` is the canonical gRPC status name
+    Refusal                     the service said no; `status` is the canonical gRPC status name, and `reason` the
+                                one of google.rpc.ErrorInfo, which tells apart what shares a status
         InvalidArgument         INVALID_ARGUMENT; `field` is the field at fault
         NameTaken               ALREADY_EXISTS
         AlreadyJoined           ALREADY_EXISTS
@@ -14,8 +15,10 @@ ChittyError
         PreconditionFailed      FAILED_PRECONDITION: another epoch, or a membership that has ended
         TakenOver               ABORTED: a newer Join of the same session goes on
         Unavailable             UNAVAILABLE: draining, or not reachable; try again
-    Unacknowledged              a message whose fate the participant cannot know
-    SessionEnded                the library was asked to speak after its end
+    Unacknowledged              no receipt came: the message may or may not have been broadcast
+    SessionEnded                the session has not begun, is over, or belongs to another process
+    SessionReused               a session was entered a second time
+    EventsDropped               the iterator cannot give events that were dropped
     CannotListen                the service cannot have its address
     StorageFailed               what keeps the ordered log cannot be used: full, read-only, damaged, or another's
     SettingsError               a setting, name or option is not usable
@@ -40,11 +43,14 @@ class Refusal(ChittyError):
 
     Attributes:
         status: canonical name of the gRPC status.
+        reason: what google.rpc.ErrorInfo calls it on the wire (proto/chitty.proto lists them); empty for what never
+            travels.
         field: path of the field at fault in the request, such as `messages[2].text`, or empty.
         retry_after: seconds after which a repeat may succeed, or None.
     """
 
     status: ClassVar[str] = "UNKNOWN"
+    reason: ClassVar[str] = ""
 
     def __init__(self, message: str, *, field: str = "", retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -60,30 +66,35 @@ class InvalidArgument(Refusal):
     """A field of the request breaks a rule whatever the state of the service."""
 
     status = "INVALID_ARGUMENT"
+    reason = "INVALID_ARGUMENT"
 
 
 class NameTaken(Refusal):
     """Another participant holds the name."""
 
     status = "ALREADY_EXISTS"
+    reason = "NAME_TAKEN"
 
 
 class AlreadyJoined(Refusal):
     """The session is a participant already, by another message."""
 
     status = "ALREADY_EXISTS"
+    reason = "ALREADY_JOINED"
 
 
 class UnknownSession(Refusal):
     """The call carries no session, or one that is not a participant's."""
 
     status = "UNAUTHENTICATED"
+    reason = "UNKNOWN_SESSION"
 
 
 class WrongSecret(Refusal):
     """The service asks for a secret, and the call carries none or another one."""
 
     status = "UNAUTHENTICATED"
+    reason = "WRONG_SECRET"
 
 
 class Untrusted(Refusal):
@@ -96,57 +107,72 @@ class NotPermitted(Refusal):
     """The session is known, but may not do this."""
 
     status = "PERMISSION_DENIED"
+    reason = "NOT_PERMITTED"
 
 
 class LimitExceeded(Refusal):
     """A limit of the service is reached."""
 
     status = "RESOURCE_EXHAUSTED"
+    reason = "LIMIT_EXCEEDED"
 
 
 class CursorTooOld(Refusal):
     """The events asked for are not kept any more."""
 
     status = "OUT_OF_RANGE"
+    reason = "CURSOR_TOO_OLD"
 
 
 class PreconditionFailed(Refusal):
     """The request belongs to another epoch, or to a membership that has ended: join anew."""
 
     status = "FAILED_PRECONDITION"
+    reason = "PRECONDITION_FAILED"
 
 
 class TakenOver(Refusal):
     """A newer Join of the same session took the membership over."""
 
     status = "ABORTED"
+    reason = "TAKEN_OVER"
 
 
 class Unavailable(Refusal):
     """The service drains or cannot be reached: try again later."""
 
     status = "UNAVAILABLE"
+    reason = "UNAVAILABLE"
 
 
-_BY_STATUS: dict[str, type[Refusal]] = {
-    cls.status: cls
-    for cls in (
-        InvalidArgument,
-        NameTaken,
-        UnknownSession,
-        NotPermitted,
-        LimitExceeded,
-        CursorTooOld,
-        PreconditionFailed,
-        TakenOver,
-        Unavailable,
-    )
-}
+_TRAVELLING: tuple[type[Refusal], ...] = (
+    InvalidArgument,
+    NameTaken,
+    AlreadyJoined,
+    UnknownSession,
+    WrongSecret,
+    NotPermitted,
+    LimitExceeded,
+    CursorTooOld,
+    PreconditionFailed,
+    TakenOver,
+    Unavailable,
+)
+_BY_REASON = {cls.reason: cls for cls in _TRAVELLING}
+_BY_STATUS = {cls.status: cls for cls in reversed(_TRAVELLING)}  # of those of one status the first is meant
 
 
-def refusal_of(status: str, message: str, *, field: str = "", retry_after: float | None = None) -> Refusal:
-    """Return the refusal that a canonical status name stands for; an unknown one is a plain Refusal."""
-    return _BY_STATUS.get(status, Refusal)(message, field=field, retry_after=retry_after)
+def refusal_of(
+    status: str, message: str, *, reason: str = "", field: str = "", retry_after: float | None = None
+) -> Refusal:
+    """Return the refusal that a canonical status name and a reason stand for.
+
+    The reason decides if it is known and belongs to the status. Otherwise the status does: a service may send no
+    reason. An unknown status is a plain Refusal.
+    """
+    cls = _BY_STATUS.get(status, Refusal)
+    named = _BY_REASON.get(reason, cls)
+    return (named if named.status == status else cls)(message, field=field, retry_after=retry_after)
 
 
 class Unacknowledged(ChittyError):
@@ -154,7 +180,15 @@ class Unacknowledged(ChittyError):
 
 
 class SessionEnded(ChittyError):
-    """The session is over: nothing more can be published on it."""
+    """The session has not begun, is over, or belongs to the process that this one was forked from."""
+
+
+class SessionReused(ChittyError):
+    """A session was entered a second time: it is one participant, from one join to one leave."""
+
+
+class EventsDropped(ChittyError):
+    """The iterator cannot give events that were dropped: nobody took them in time, or nobody was to take any."""
 
 
 class CannotListen(ChittyError):

@@ -176,7 +176,8 @@ def _arguments(options: Server) -> list[tuple[str, int]]:
         ("grpc.http2.ping_timeout_ms", timeout),  # keepalive_timeout_ms alone notices only after a minute
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", interval // 2),
+        # the library asks every 20 s unless it is told otherwise, and may
+        ("grpc.http2.min_ping_interval_without_data_ms", min(interval // 2, 10_000)),
         ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
         ("grpc.max_metadata_size", options.limits.metadata_bytes),
         ("grpc.absolute_max_metadata_size", options.limits.metadata_bytes),  # between the two chance decides

@@ -2,23 +2,33 @@
 
 import asyncio
 import logging
+import os
+import time
+import warnings
 
 import pytest
 
 import chitty
-from chitty import journal
-from chitty.client import session as session_module
-from chitty.core.errors import (
+from chitty import (
+    AlreadyJoined,
+    EventsDropped,
     InvalidArgument,
     NameTaken,
     Refusal,
     SessionEnded,
+    SessionReused,
+    TakenOver,
     Unacknowledged,
     Unavailable,
+    UnknownSession,
+    journal,
 )
+from chitty.client import inbox
+from chitty.client.transport import Transport
 from chitty.output import Entries
-from tests.proxies import proxying
+from tests.proxies import DOWN, UP, proxying
 from tests.services import serving
+from tests.takeover import take_over
 from tests.waiting import eventually_async
 
 
@@ -53,6 +63,11 @@ def happened(records: list[journal.Record]) -> list[str]:
 
 async def next_events(me: chitty.Session, count: int) -> list[chitty.Event]:
     return [await asyncio.wait_for(anext(me), 5.0) for _ in range(count)]
+
+
+async def collect(me: chitty.Session, sequences: list[int]) -> None:
+    async for event in me:
+        sequences.append(event.sequence)  # noqa: PERF401 - kept up to an error
 
 
 async def test_joins_messages_and_leaves_come_in_the_total_order(service):
@@ -137,6 +152,17 @@ async def test_a_taken_name_is_refused_for_good(service, lines):
             async with chitty.join("ALICE", service.address):
                 pytest.fail("joined under a taken name")
     assert happened(lines("ALICE")) == ["start", "send join", "refused join", "end"]
+
+
+async def test_refusals_of_one_status_are_told_apart(service):
+    async with chitty.join("bob", service.address) as bob:
+        again = chitty.join("bob", service.address)
+        again._secret, again._participant = bob._secret, bob._participant
+        with pytest.raises(AlreadyJoined, match="this session is already a participant, by its message 1"):
+            await again.__aenter__()
+        stranger = chitty.join("dave", service.address)
+        with pytest.raises(UnknownSession, match="join first"):
+            await Transport(service.address, stranger._secret, None, stranger._loaded).leave(1, 1)
 
 
 def test_an_invalid_name_is_refused_at_once():
@@ -232,14 +258,112 @@ async def test_what_is_said_while_nobody_listens_ends_with_an_error_and_not_neve
         await asyncio.wait_for(saying, 5.0)
 
 
-async def test_one_who_does_not_iterate_lets_reading_pause(service, monkeypatch):
-    monkeypatch.setattr(session_module, "INBOX", 10)
-    async with chitty.join("alice", service.address) as alice, chitty.join("bob", service.address, events=False) as bob:
-        for _ in range(5):
-            await asyncio.gather(*(bob.publish("again") for _ in range(100)))
-        await eventually_async(lambda: len(alice._inbox) > 10)
-        seen = await next_events(alice, 502)
-        assert [event.sequence for event in seen] == list(range(1, 503))
+async def test_events_beyond_a_full_inbox_are_logged_and_the_iterator_is_told_of_the_gap(
+    service, lines, caplog, monkeypatch
+):
+    monkeypatch.setattr(inbox, "CAPACITY", 10)
+    async with chitty.join("alice", service.address) as alice:
+        for _ in range(2):
+            await asyncio.gather(*(alice.publish("again") for _ in range(50)))
+        await eventually_async(lambda: happened(lines("alice")).count("deliver publish") == 100)
+        kept = []
+        with pytest.raises(EventsDropped, match=r"\d+ events are missing here: 10 waited and nobody took them") as gap:
+            await collect(alice, kept)
+        assert kept == list(range(1, len(kept) + 1))
+        assert len(kept) >= 10
+        assert str(gap.value).startswith(f"{101 - len(kept)} events")
+        receipt = await alice.publish("after the gap")
+        assert [event.sequence for event in await next_events(alice, 1)] == [receipt.sequence]
+        await asyncio.gather(*(alice.publish("again") for _ in range(50)))
+    told = [record for record in caplog.records if "events wait and are not taken" in record.getMessage()]
+    assert len(told) == 1
+    assert "iterate over the session, or call drop_events() or join with events=False" in told[0].getMessage()
+
+
+async def test_a_session_that_nobody_iterates_notices_that_the_service_was_restarted(caplog, monkeypatch):
+    monkeypatch.setattr(inbox, "CAPACITY", 10)
+    async with serving() as old:
+        port = int(old.address.rpartition(":")[2])
+        alice = chitty.join("alice", old.address)
+        await alice.__aenter__()
+        await asyncio.gather(*(alice.publish("again") for _ in range(100)))
+    await eventually_async(lambda: not alice.joined)
+    async with serving(port=port) as service:
+        receipt = await asyncio.wait_for(alice.publish("still here"), 20.0)
+        assert receipt.sequence == 2
+        assert [member.name for member in service._replica.hub.members] == ["alice"]
+        await alice.leave()
+
+
+async def test_a_session_that_nobody_iterates_notices_that_it_was_ended(service, monkeypatch):
+    monkeypatch.setattr(inbox, "CAPACITY", 10)
+    async with chitty.join("alice", service.address) as alice:
+        await asyncio.gather(*(alice.publish("again") for _ in range(100)))
+        await take_over(alice, service.address)
+        with pytest.raises(TakenOver):
+            await asyncio.wait_for(alice.ended(), 10.0)
+        assert not alice.joined
+        with pytest.raises(SessionEnded, match="session has ended, cannot publish: ") as caught:
+            await alice.publish("anybody?")
+        assert isinstance(caught.value.__cause__, TakenOver)
+
+
+@pytest.mark.parametrize("how", ["drop_events", "events=False"])
+async def test_iterating_without_events_raises_instead_of_waiting(service, how):
+    async with chitty.join("alice", service.address, events=how != "events=False") as alice:
+        waiting = asyncio.create_task(anext(alice))
+        await asyncio.sleep(0)
+        if how == "drop_events":
+            await asyncio.wait_for(waiting, 5.0)
+            waiting = asyncio.create_task(anext(alice))
+            await asyncio.sleep(0)
+            alice.drop_events()
+        with pytest.raises(EventsDropped, match=r"drop_events\(\) or has events=False"):
+            await asyncio.wait_for(waiting, 5.0)
+        with pytest.raises(EventsDropped):
+            [event async for event in alice]
+
+
+async def test_publishing_to_a_silent_service_raises_after_the_patience():
+    async with (
+        serving(grace=60.0) as service,
+        proxying(service.address) as proxy,
+        chitty.join("alice", proxy.address, patience=0.3) as alice,
+    ):
+        proxy.dropped = {UP, DOWN}
+        under_way = asyncio.create_task(alice.publish("hello?"))
+        await asyncio.sleep(0)
+        await eventually_async(lambda: alice._participant.number == 2)
+        waiting = asyncio.create_task(alice.publish("anybody?"))
+        with pytest.raises(Unacknowledged, match=r"answered nothing for 0.3 s: the message may or may not"):
+            await asyncio.wait_for(under_way, 10.0)
+        with pytest.raises(Unavailable, match=r"answered nothing for 0.3 s: the message was not sent; try again"):
+            await asyncio.wait_for(waiting, 10.0)
+        proxy.dropped = set()
+        proxy.cut()
+        await asyncio.wait_for(alice.publish("hello again"), 10.0)
+        texts = [event.text for event in await next_events(alice, 3)]
+    assert texts[1:] == ["hello?", "hello again"]
+
+
+async def test_patience_lasts_as_long_as_the_service_answers():
+    async with (
+        serving(limits__messages_per_second=100.0, limits__messages_per_request=20) as service,
+        chitty.join("alice", service.address, patience=3.0) as alice,
+    ):
+        began = asyncio.get_running_loop().time()
+        receipts = await asyncio.gather(*(alice.publish("one of many") for _ in range(600)))
+        assert len(receipts) == 600
+        assert asyncio.get_running_loop().time() - began > 4.0
+
+
+async def test_patience_does_not_count_the_time_in_which_the_process_was_paused(service):
+    async with proxying(service.address) as proxy, chitty.join("alice", proxy.address, patience=2.0) as alice:
+        proxy.delay = 0.2
+        under_way = asyncio.create_task(alice.publish("hello?"))
+        await eventually_async(lambda: alice._participant.number == 2)
+        time.sleep(3.0)
+        assert (await under_way).number == 2
 
 
 async def test_who_is_here_can_be_asked(service):
@@ -281,15 +405,97 @@ async def test_what_a_stay_that_ended_did_not_get_said_is_said_anew_in_order():
     assert heard == said
 
 
-async def test_leaving_does_not_wait_for_an_iterator(service, monkeypatch):
-    monkeypatch.setattr(session_module, "INBOX", 10)
-    async with chitty.join("bob", service.address, events=False) as bob:
-        alice = chitty.join("alice", service.address)
-        await alice.__aenter__()
-        await asyncio.gather(*(bob.publish("again") for _ in range(100)))
-        await eventually_async(lambda: len(alice._inbox) > 10)
+async def test_whoever_asks_to_leave_a_second_time_waits_for_the_first_leave(service, lines):
+    async with chitty.join("alice", service.address) as alice:
+        leaving = asyncio.create_task(alice.leave())
+        await asyncio.sleep(0)
         await alice.leave()
-        assert not alice.gave_up
+        assert leaving.done()
+        assert happened(lines("alice"))[-1] == "end"
+    assert happened(lines("alice")).count("end") == 1
+
+
+async def test_one_who_leaves_before_it_has_joined_ends_the_joining(lines):
+    alice = chitty.join("alice", "127.0.0.1:1")
+    joining = asyncio.create_task(alice.__aenter__())
+    await eventually_async(lambda: "send join" in happened(lines("alice")))
+    saying = asyncio.create_task(alice.publish("too early"))
+    await asyncio.sleep(0)
+    await alice.leave()
+    with pytest.raises(SessionEnded, match="alice has left before it joined"):
+        await asyncio.wait_for(joining, 5.0)
+    with pytest.raises(SessionEnded):
+        await asyncio.wait_for(saying, 5.0)
+    assert happened(lines("alice")) == ["start", "send join", "end"]
+
+
+async def test_a_session_is_entered_once(service, lines):
+    async with chitty.join("alice", service.address) as alice:
+        with pytest.raises(SessionReused, match=r"session of alice was entered before: call chitty\.join"):
+            async with alice:
+                pytest.fail("entered twice")
+        await alice.publish("goes on")
+    with pytest.raises(SessionReused):
+        await alice.__aenter__()
+    assert happened(lines("alice")).count("start") == 1
+    assert happened(lines("alice"))[-1] == "end"
+
+
+@pytest.mark.parametrize("use", [anext, chitty.Session.ended, lambda me: me.publish("hello")])
+async def test_a_session_that_was_not_entered_says_so(use):
+    with pytest.raises(SessionEnded, match=r"alice has not joined: \w+ inside of `async with`"):
+        await use(chitty.join("alice", "127.0.0.1:1"))
+
+
+@pytest.mark.parametrize("text", [None, b"bytes", 7])
+async def test_what_is_no_text_is_refused_with_its_type(service, text):
+    async with chitty.join("alice", service.address) as alice:
+        with pytest.raises(InvalidArgument, match=f"the message is of type {type(text).__name__}: it must be a str"):
+            await alice.publish(text)
+
+
+@pytest.mark.parametrize("name", [None, 7, b"alice"])
+def test_a_name_that_is_no_text_is_refused_with_its_type(name):
+    with pytest.raises(TypeError, match=f"the name is of type {type(name).__name__}: it must be a str"):
+        chitty.join(name, "127.0.0.1:1")
+
+
+@pytest.mark.parametrize("address", [None, 5051, b"127.0.0.1:1"])
+def test_an_address_that_is_no_text_is_refused_with_its_type(address):
+    with pytest.raises(TypeError, match=f"the address is of type {type(address).__name__}: it must be a str such as"):
+        chitty.join("alice", address)
+
+
+async def test_an_address_that_turns_out_to_be_no_text_ends_the_joining(lines):
+    with pytest.raises(TypeError, match="the address is of type int"):
+        await asyncio.wait_for(chitty.join("alice", lambda: 5051).__aenter__(), 5.0)
+    assert happened(lines("alice")) == ["start", "send join", "end"]
+
+
+async def test_a_forked_child_is_told_to_join_by_itself(service):
+    async with chitty.join("alice", service.address) as alice:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as gRPC has some
+            child = os.fork()
+        if not child:
+            os._exit(_uses_that_do_not_tell_of_the_fork(alice))  # runs no loop: gRPC may crash at any use
+        ended = await eventually_async(lambda: (found := os.waitpid(child, os.WNOHANG))[0] and found, 20.0)
+        assert os.waitstatus_to_exitcode(ended[1]) == 0
+        await alice.publish("the parent goes on")
+
+
+def _uses_that_do_not_tell_of_the_fork(me: chitty.Session) -> int:
+    """Return how many of the things that a session can do do not raise at once."""
+    uses = [me.__aenter__, me.ended, me.participants, me.leave, me.abandon, me.__anext__, lambda: me.publish("hello")]
+    wrong = len(uses)
+    for use in uses:
+        try:
+            use().send(None)
+        except SessionEnded as error:
+            wrong -= "was forked" in str(error)
+        except BaseException:  # noqa: BLE001 - a child of a test must not go on with it
+            continue
+    return wrong
 
 
 async def test_a_leave_that_is_cancelled_ends_the_session_all_the_same(lines):

@@ -9,6 +9,7 @@ import pytest
 import chitty
 from chitty.server.service import Service
 from chitty.wire import chitty_pb2 as pb
+from tests.proxies import DOWN, proxying
 from tests.refusals import refused
 from tests.running import running
 from tests.services import Peer, events, peers, serving
@@ -124,23 +125,51 @@ async def test_one_that_was_never_caught_up_is_given_its_time():
 
 
 async def test_the_library_goes_on_by_itself_when_it_was_ended_for_not_reading():
-    """Its iterator is not asked for anything for long; then it gets everything, in order, once."""
+    """Nothing reaches it for long; then it gets everything, in order, once."""
     changes = {"grace": 600.0, "lag__seconds": 0.5, **NO_RATE}
-    async with serving(**changes) as service, peers(service, 1) as (busy,):
+    async with serving(**changes) as service, peers(service, 1) as (busy,), proxying(service.address) as proxy:
         watching = busy.join("busy")
         await events(watching, 1)
         reader = Reader(watching)
-        async with chitty.join("alice", service.address) as alice:
+        async with chitty.join("alice", proxy.address) as alice:
+            heard: list[int] = []
+            listening = asyncio.create_task(collect(alice, heard))
+            proxy.dropped = {DOWN}
             await until_absent(service, busy, reader)
             last = await say(busy, busy.publishing(), 1)
-            seen: list[int] = []
-            async with asyncio.timeout(20.0):
-                async for event in alice:
-                    seen.append(event.sequence)
-                    if event.sequence == last:
-                        break
-            assert seen == list(range(seen[0], last + 1))
-            assert pb.Event.LEFT not in [event.kind for event in reader.events]
+            proxy.dropped = set()
+            proxy.cut()
+            await eventually_async(lambda: alice._participant.last >= last, 20.0)
+        await asyncio.wait_for(listening, 20.0)
+        assert heard == list(range(heard[0], last + 1))
+        assert pb.Event.LOST not in [event.reason for event in reader.events]
+
+
+async def test_the_library_reads_on_while_nobody_iterates_and_tells_of_the_gap(caplog):
+    async with serving(lag__seconds=0.5, **NO_RATE) as service, peers(service, 1) as (busy,):
+        stream = busy.join("busy")
+        await events(stream, 1)
+        reader = Reader(stream)
+        async with chitty.join("alice", service.address) as alice:
+            call = busy.publishing()
+            for _ in range(12):
+                last = await say(busy, call, 1000)
+            await eventually_async(lambda: alice._participant.last == last, 20.0)
+            assert caplog.text.count("10000 events wait and are not taken") == 1
+            kept = [(await anext(alice)).sequence for _ in range(10_000)]
+            with pytest.raises(chitty.EventsDropped, match=r"\d+ events are missing here") as gap:
+                await collect(alice, kept)
+            assert kept == list(range(2, kept[-1] + 1))
+            assert str(gap.value).startswith(f"{last - kept[-1]} events")
+            last = await say(busy, call, 1)
+            assert (await asyncio.wait_for(anext(alice), 5.0)).sequence == last
+        await eventually_async(lambda: reader.last == last + 1)
+        assert [event.reason for event in reader.events if event.kind == pb.Event.LEFT] == [pb.Event.ASKED]
+
+
+async def collect(me: chitty.Session, sequences: list[int]) -> None:
+    async for event in me:
+        sequences.append(event.sequence)  # noqa: PERF401 - kept up to an error
 
 
 @pytest.mark.parametrize("sequencer", ["memory", "sqlite"])
