@@ -36,7 +36,23 @@ RESOURCE_EXHAUSTED and google.rpc.RetryInfo, and may be taken up again within th
 RESOURCE_EXHAUSTED says which limit was reached, and RetryInfo when to try again, if that can help; so it
 is too when the service cannot store what it is told, which has not happened then.
 
-Errors are gRPC statuses. INVALID_ARGUMENT names the field at fault in google.rpc.BadRequest details.
+Errors are gRPC statuses with details. google.rpc.ErrorInfo, of the domain `chitty.v1`, has a reason, which
+tells errors of one status apart. INVALID_ARGUMENT names the field at fault in google.rpc.BadRequest.
+
+  reason               status               what is wrong
+  INVALID_ARGUMENT     INVALID_ARGUMENT     a field breaks a rule
+  NAME_TAKEN           ALREADY_EXISTS       another participant has the name
+  ALREADY_JOINED       ALREADY_EXISTS       the session is a participant already, by a Join with another number
+  UNKNOWN_SESSION      UNAUTHENTICATED      the call has no session, or one that is not a participant's
+  WRONG_SECRET         UNAUTHENTICATED      the join secret is missing or wrong
+  NOT_PERMITTED        PERMISSION_DENIED    the session may not do this, or not under this name
+  LIMIT_EXCEEDED       RESOURCE_EXHAUSTED   a limit is reached, or the service cannot store the request
+  CURSOR_TOO_OLD       OUT_OF_RANGE         the events after `after` are no longer kept: join again
+  PRECONDITION_FAILED  FAILED_PRECONDITION  another epoch, or a membership that has ended: join again
+  TAKEN_OVER           ABORTED              a newer Join of the same session took the membership over
+  UNAVAILABLE          UNAVAILABLE          the service is shutting down: try again
+
+More reasons may be added: fall back on the status for one that you do not know.
 """
 
 from chitty.wire import chitty_pb2 as _chitty_pb2
