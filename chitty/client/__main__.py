@@ -5,6 +5,7 @@ SIGTERM lets it leave in good order.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from chitty import output, process, settings
 from chitty.client import bot, credentials, stdin
 from chitty.client.session import Session, join
 from chitty.client.stopping import until_stopped
-from chitty.core.errors import ChittyError, InvalidArgument, Refusal, SettingsError
+from chitty.core.errors import ChittyError, InvalidArgument, Refusal, SettingsError, Unacknowledged
 from chitty.core.names import normalise
 from chitty.settings import Program
 
@@ -63,7 +64,7 @@ class Client:
         async with session as me:
             listening = asyncio.create_task(self._speak_lines(me))
             try:
-                await (self._act(act, me) if act is not None else self._until_ended(me))
+                await (self._act(act, me) if act is not None else me.ended())
             finally:
                 listening.cancel()
 
@@ -82,16 +83,27 @@ class Client:
         self.publish_ready(joined=joined)
 
     async def _act(self, act: bot.BotFunction, me: Session) -> None:
+        """Let a bot act until it ends, or the service ends the session: it may wait for what cannot come any more."""
+        acting = asyncio.create_task(bot.run(act, me, self._program.bot))
+        watching = asyncio.create_task(self._stop_with_session(acting, me))
         try:
-            await bot.run(act, me, self._program.bot)
-        except Exception as error:
+            await acting
+        except (Exception, asyncio.CancelledError) as error:
+            if me.failure is not None:
+                raise me.failure from None
+            if isinstance(error, asyncio.CancelledError):
+                raise
             self._logger.exception("the bot crashed")
             await me.abandon()  # a crash is part of the experiment, and stays one
             raise Crashed from error
+        finally:
+            watching.cancel()
 
-    async def _until_ended(self, me: Session) -> None:
-        async for _ in me:
-            pass
+    async def _stop_with_session(self, acting: "asyncio.Task[None]", me: Session) -> None:
+        with contextlib.suppress(Exception):  # which is `me.failure` as well
+            await me.ended()
+        if me.failure is not None:
+            acting.cancel()
 
     async def _speak_lines(self, me: Session) -> None:
         """Publish each line of standard input, verbatim, one after the other."""
@@ -100,6 +112,8 @@ class Client:
                 await me.publish(line.decode())
             except UnicodeDecodeError as error:
                 self._logger.warning("a line of standard input is not UTF-8 at byte %d: not said", error.start)
+            except Unacknowledged as error:
+                self._logger.warning("said or not, unknown: %s", error)
             except ChittyError as error:
                 self._logger.warning("not said: %s", error)
 

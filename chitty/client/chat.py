@@ -22,7 +22,7 @@ from chitty.client import stdin
 from chitty.client.credentials import Credentials
 from chitty.client.session import Locate, Session, join
 from chitty.client.stopping import until_stopped
-from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged
+from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged, Unavailable
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text, normalise
 from chitty.streams import Unwritable
@@ -73,6 +73,7 @@ class Chat:
         self._leaving = False
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._saying = ""
+        self._unanswered = 0
         self._late: list[str] = []
         self._pieces = stdin.read_pieces()
         self._cut = False  # whether /leave left some of them unread
@@ -127,7 +128,9 @@ class Chat:
             try:
                 await me.publish(line[1:] if line.startswith("//") else line)
             except ChittyError as error:
-                self._complain_of(line, str(error))
+                said = "said or not, unknown" if isinstance(error, Unacknowledged) else "not said"
+                self._complain_of(line, str(error), said)
+                self._unanswered += isinstance(error, Unacknowledged | Unavailable)
             self._saying = ""  # unless this is cancelled
             self._lines.task_done()
 
@@ -206,8 +209,10 @@ class Chat:
             if self._cut:
                 break
         if not await self._settled(PATIENCE):
+            self._unanswered += self._unreceipted
+        if self._unanswered:
             raise Unacknowledged(
-                f"the service gave no receipt for {PATIENCE:g} s: of {self._unreceipted} lines nobody can tell whether"
+                f"the service gave no receipt for {PATIENCE:g} s: of {self._unanswered} lines nobody can tell whether"
                 " they were said"
             )
 
@@ -250,8 +255,8 @@ class Chat:
         if not self._was_joined and not self._leaving:
             self._notice(journal.escape(text))
 
-    def _complain_of(self, line: str, why: str) -> None:
-        self._show(self._paint(f"not said: {journal.escape(line)}: {journal.escape(why)}", _RED))
+    def _complain_of(self, line: str, why: str, said: str = "not said") -> None:
+        self._show(self._paint(f"{said}: {journal.escape(line)}: {journal.escape(why)}", _RED))
 
     def _notice(self, text: str) -> None:
         self._show(self._paint(f"-- {text}", _QUIET))
