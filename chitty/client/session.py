@@ -7,9 +7,9 @@
 
 It drives a core Participant, and logs each of its steps before what the step is about reaches the network.
 
-A session belongs to the process that made it. gRPC does not survive a fork: in a forked child every method raises
-SessionEnded, where gRPC would hang. Fork before you join, join in the child, or start it by `multiprocessing`'s
-"spawn".
+gRPC does not survive a fork. In a child that was forked while a session was open, or after one, using or joining one
+raises Forked, where gRPC would hang. Fork before you join, or start the child with the "spawn" method of
+`multiprocessing`; `subprocess` works.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from chitty import __version__
+from chitty.client import forks
 from chitty.client.backoff import LONGEST_ASKED, Backoff
 from chitty.client.credentials import Credentials, load
 from chitty.client.inbox import Inbox
@@ -166,7 +167,6 @@ class Session:
         self._joining: steps.Send | None = None
         self._following: asyncio.Task[None] | None = None
         self._speaking: asyncio.Task[None] | None = None
-        self._process = os.getpid()
         self._over = asyncio.Event()
         self.gave_up = False
         self._asked_to_leave = self._leaving = False
@@ -195,12 +195,12 @@ class Session:
         Raises:
             Refusal: the service refused the join for good.
             SessionReused: the session has been entered before.
+            Forked: this process was forked from one with a session.
             SessionEnded: it was told to leave before it had joined.
         """
+        forks.note_use()
         if self._joining is not None:
-            self._check_process()
             raise SessionReused(f"the session of {self.name} was entered before: call chitty.join for another one")
-        self._process = os.getpid()
         self._joining = self._participant.join()
         started = steps.Start(0, self.incarnation, os.getpid(), __version__)
         self._journal.write([started, self._joining])
@@ -232,7 +232,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave, whatever ended the block. A forked child has nothing to leave, and says so unless it ends anyway."""
-        if error is None or os.getpid() == self._process:
+        if error is None or not forks.is_forked():
             await self.leave()
 
     async def publish(self, text: str) -> Receipt:
@@ -249,7 +249,7 @@ class Session:
                 may or may not be broadcast.
             SessionEnded: the session has not joined, has left or is leaving, or was ended by the service.
         """
-        self._check_process()
+        forks.check()
         if self._following is None:
             raise SessionEnded(f"{self.name} has not joined: publish inside of `async with`")
         if self.failure is not None:
@@ -263,9 +263,9 @@ class Session:
 
         Raises:
             Refusal: the service cannot be asked now.
-            SessionEnded: this is a forked child.
+            Forked: this process was forked from one with a session.
         """
-        self._check_process()
+        forks.check()
         return await self._connected().participants()
 
     def drop_events(self) -> None:
@@ -279,7 +279,7 @@ class Session:
             Refusal: the service ended the membership for good.
             SessionEnded: the session has not joined.
         """
-        self._check_process()
+        forks.check()
         if self._following is None:
             raise SessionEnded(f"{self.name} has not joined: wait inside of `async with`")
         await asyncio.wait({self._following})
@@ -291,9 +291,9 @@ class Session:
         Whoever asks a second time waits for the same leave.
 
         Raises:
-            SessionEnded: this is a forked child: its parent has joined.
+            Forked: this process was forked from one with a session.
         """
-        self._check_process()
+        forks.check()
         if self._following is None:
             return
         if self._asked_to_leave:
@@ -330,7 +330,7 @@ class Session:
 
     async def abandon(self) -> None:
         """Break the connection without a word, as a crash would: the others are told that it was lost."""
-        self._check_process()
+        forks.check()
         self._asked_to_leave = self._leaving = True
         try:
             await self._stop()
@@ -350,7 +350,7 @@ class Session:
                 kept, after `drop_events` or with `events=False`.
             SessionEnded: the session has not joined.
         """
-        self._check_process()
+        forks.check()
         if self._following is None:
             raise SessionEnded(f"{self.name} has not joined: iterate inside of `async with`")
         event = await self._inbox.take()
@@ -358,13 +358,6 @@ class Session:
             self._raise_failure()
             raise StopAsyncIteration
         return event
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise SessionEnded(
-                f"{self.name} joined in process {self._process}, from which this one was forked: a session cannot be"
-                " used after a fork, join in the child instead"
-            )
 
     def _raise_failure(self) -> None:
         """Raise what ended the session, if that was not its own leave."""

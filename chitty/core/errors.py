@@ -16,8 +16,9 @@ ChittyError
         TakenOver               ABORTED: a newer Join of the same session goes on
         Unavailable             UNAVAILABLE: draining, or not reachable; try again
     Unacknowledged              no receipt came: the message may or may not have been broadcast
-    SessionEnded                the session has not begun, is over, or belongs to another process
+    SessionEnded                the session has not begun or is over
     SessionReused               a session was entered a second time
+    Forked                      a session was used after a fork, which gRPC does not survive
     EventsDropped               the iterator cannot give events that were dropped
     CannotListen                the service cannot have its address
     StorageFailed               what keeps the ordered log cannot be used: full, read-only, damaged, or another's
@@ -180,11 +181,15 @@ class Unacknowledged(ChittyError):
 
 
 class SessionEnded(ChittyError):
-    """The session has not begun, is over, or belongs to the process that this one was forked from."""
+    """The session has not begun or is over."""
 
 
 class SessionReused(ChittyError):
     """A session was entered a second time: it is one participant, from one join to one leave."""
+
+
+class Forked(ChittyError):
+    """The process was forked from one that had a session: gRPC does not survive that."""
 
 
 class EventsDropped(ChittyError):

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import os
 import time
-import warnings
 
 import pytest
 
@@ -470,32 +468,6 @@ async def test_an_address_that_turns_out_to_be_no_text_ends_the_joining(lines):
     with pytest.raises(TypeError, match="the address is of type int"):
         await asyncio.wait_for(chitty.join("alice", lambda: 5051).__aenter__(), 5.0)
     assert happened(lines("alice")) == ["start", "send join", "end"]
-
-
-async def test_a_forked_child_is_told_to_join_by_itself(service):
-    async with chitty.join("alice", service.address) as alice:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as gRPC has some
-            child = os.fork()
-        if not child:
-            os._exit(_uses_that_do_not_tell_of_the_fork(alice))  # runs no loop: gRPC may crash at any use
-        ended = await eventually_async(lambda: (found := os.waitpid(child, os.WNOHANG))[0] and found, 20.0)
-        assert os.waitstatus_to_exitcode(ended[1]) == 0
-        await alice.publish("the parent goes on")
-
-
-def _uses_that_do_not_tell_of_the_fork(me: chitty.Session) -> int:
-    """Return how many of the things that a session can do do not raise at once."""
-    uses = [me.__aenter__, me.ended, me.participants, me.leave, me.abandon, me.__anext__, lambda: me.publish("hello")]
-    wrong = len(uses)
-    for use in uses:
-        try:
-            use().send(None)
-        except SessionEnded as error:
-            wrong -= "was forked" in str(error)
-        except BaseException:  # noqa: BLE001 - a child of a test must not go on with it
-            continue
-    return wrong
 
 
 async def test_a_leave_that_is_cancelled_ends_the_session_all_the_same(lines):

@@ -181,7 +181,7 @@ async def live(steps: list[str]) -> None:
         assert not world.alice.joined
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings.default.max_examples // 3)  # each takes a second
 @example(["fill", "restart", "pass_time", "publish"])
 @example(["fill", "stop", "publish", "pass_time", "publish"])
 @example(["fill", "expel", "publish", "iterate"])
