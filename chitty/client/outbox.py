@@ -63,6 +63,7 @@ class Outbox:
         self._now = self._answered = 0
         self._trouble: Refusal | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._sends = True
 
     def say(self, text: str) -> asyncio.Future[Receipt]:
         """Take a text; the future gives its receipt, or why there is none.
@@ -96,7 +97,7 @@ class Outbox:
         """
         if not self._sent:
             taken = []
-            while self._said and len(self._sent) < REQUEST:
+            while self._sends and self._said and len(self._sent) < REQUEST:
                 said = self._said.popleft()
                 if said.receipt.done():
                     continue
@@ -167,6 +168,10 @@ class Outbox:
         for number in numbers:
             self._drop(number, Unacknowledged("the service began a new order before the receipt: unknown what became"))
         self._note_settled()
+
+    def send_no_more(self) -> None:
+        """Send no message for the first time from now on: the Leave is next. Repeats continue."""
+        self._sends = False
 
     def close(self, why: ChittyError) -> None:
         """Give everything up: the session has ended."""

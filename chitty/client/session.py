@@ -13,6 +13,7 @@ raises Forked, where gRPC would hang. Fork before you join, or start the child w
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -60,6 +61,9 @@ KEEPALIVE = Keepalive(interval=20.0, timeout=10.0)
 
 LEAVE_SECONDS = 4.0
 """How long leaving in good order may take: the last receipts, the Leave, the last events."""
+
+RECEIPT_SECONDS = 3.0
+"""How long of that it waits for the last receipts. Then it sends the Leave without them."""
 
 RESUME_SECONDS = 2.0
 """How long of that one who leaves waits for a connection that just broke: who has one can say goodbye."""
@@ -212,8 +216,11 @@ class Session:
         try:
             done, _ = await asyncio.wait({joined, self._following}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._leaving = True
-            await self._end("stopped before it joined")
+            if self._participant.last:  # its join is known to all: it leaves like any other participant
+                await self.leave()
+            else:
+                self._leaving = True
+                await self._end("stopped before it joined")
             raise
         finally:
             joined.cancel()
@@ -307,7 +314,7 @@ class Session:
             self._leaving = True
             if self.joined:
                 async with asyncio.timeout_at(began + LEAVE_SECONDS):
-                    await self._outbox.settled()
+                    await self._last_receipts(began + RECEIPT_SECONDS)
                     await self._ask_to_leave()
                     await asyncio.wait({self._following})
                 reason = "left" if self._heard_all else "left, but its stream broke before its end"
@@ -319,6 +326,13 @@ class Session:
         finally:  # whoever waits for this may be cancelled
             self._leaving = True
             await self._end(reason)
+
+    async def _last_receipts(self, until: float) -> None:
+        """Wait for what was published. What the service does not answer in time must not keep the Leave back."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._outbox.settled()
+        self._outbox.send_no_more()
 
     async def _resume(self) -> None:
         """Wait a while for the membership, if there was one and its connection broke."""

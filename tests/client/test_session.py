@@ -199,6 +199,19 @@ async def test_one_who_waits_for_a_service_can_be_stopped(lines):
     assert happened(lines("alice")) == ["start", "send join", "end"]
 
 
+async def test_one_stopped_as_soon_as_it_has_joined_leaves(service, lines):
+    def stop(joined):
+        if joined:
+            joining.cancel()
+
+    alice = chitty.join("alice", service.address, on_membership=stop)
+    joining = asyncio.create_task(alice.__aenter__())
+    with pytest.raises(asyncio.CancelledError):
+        await joining
+    sent = [what for what in happened(lines("alice")) if not what.startswith("deliver")]
+    assert sent == ["start", "send join", "send leave", "ack leave", "end"]
+
+
 async def test_after_a_cut_connection_it_is_back_and_what_was_said_is_heard_once_and_in_order(service):
     said = [f"message {number}" for number in range(300)]
     async with (
@@ -468,6 +481,27 @@ async def test_an_address_that_turns_out_to_be_no_text_ends_the_joining(lines):
     with pytest.raises(TypeError, match="the address is of type int"):
         await asyncio.wait_for(chitty.join("alice", lambda: 5051).__aenter__(), 5.0)
     assert happened(lines("alice")) == ["start", "send join", "end"]
+
+
+async def test_a_leave_is_sent_without_the_receipts_that_do_not_come(service, lines, monkeypatch):
+    monkeypatch.setattr(session_module, "RECEIPT_SECONDS", 0.1)
+    async with proxying(service.address) as proxy, chitty.join("bob", service.address) as bob:
+        alice = chitty.join("alice", proxy.address, events=False)
+        await alice.__aenter__()
+        proxy.dropped.add(DOWN)
+        saying = [asyncio.create_task(alice.publish("under way"))]
+        await eventually_async(lambda: "send publish" in happened(lines("alice")))
+        saying.append(asyncio.create_task(alice.publish("not sent")))
+        await asyncio.sleep(0)
+        leaving = asyncio.create_task(alice.leave())
+        heard = await next_events(bob, 4)
+        assert [event.kind.value for event in heard] == ["join", "join", "publish", "leave"]
+        assert heard[-1].reason is chitty.Reason.ASKED
+        leaving.cancel()
+        ends = await asyncio.gather(*saying, return_exceptions=True)
+    assert [type(end) for end in ends] == [Unacknowledged, SessionEnded]
+    sent = [what for what in happened(lines("alice")) if what.startswith("send")]
+    assert sent == ["send join", "send publish", "send leave"]
 
 
 async def test_a_leave_that_is_cancelled_ends_the_session_all_the_same(lines):

@@ -14,6 +14,8 @@ import pytest
 import chitty
 from chitty import journal, process, resources, settings
 from chitty.settings import Program
+from chitty.trace import check
+from chitty.trace.verdict import Judgement
 from tests.services import Peer, options
 from tests.waiting import eventually, eventually_async
 
@@ -108,12 +110,19 @@ def test_one_that_leaves_a_service_that_does_not_answer_gives_up_and_says_so(pro
     alice = processes.client("alice")
     eventually(lambda: processes.joined("alice"), 30.0)
     processes.started["server"].send_signal(signal.SIGSTOP)
+    processes.say("alice", b"no receipt comes for this\n")
+    eventually(lambda: "op=publish" in processes.log("alice"))
     alice.terminate()
     eventually(lambda: "op=leave" in processes.log("alice"))
     alice.terminate()  # a second one does not hurry it
     assert alice.wait(10) == 0
     assert processes.events("alice")[-1].fields["reason"] == "gave up leaving"
     assert processes.ready("alice")["left"] is False
+    processes.started["server"].send_signal(signal.SIGCONT)
+    eventually(lambda: "op=leave" in processes.log("server"))
+    processes.started["server"].terminate()
+    assert processes.started["server"].wait(10) == 0
+    assert check.check(processes.folder).judgement is Judgement.VALID
 
 
 def test_a_line_that_cannot_be_said_is_told_and_the_next_one_is_said(processes):
