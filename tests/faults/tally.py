@@ -136,7 +136,7 @@ def tally(folder: Path, present: set[str]) -> Tally:
 
 
 def settled(folder: Path, present: set[str]) -> bool:
-    """Tell whether those who are present have heard the same, and wait for no receipt."""
+    """Tell whether those who are present have heard the same of the newest order, and wait for no receipt."""
     records = read(folder)
     heads = set()
     for who in present:
@@ -147,6 +147,21 @@ def settled(folder: Path, present: set[str]) -> bool:
         answered = sum("acked" in note or "refused" in note or "open" in note for note in life)
         if said != answered:
             return False
-        heads.add(max((note["heard"] for note in life if "heard" in note), default=0))
-    acked = max((note["seq"] for notes in records.values() for note in notes if "acked" in note), default=0)
-    return len(heads) == 1 and heads.pop() >= acked
+        last = next((note for note in reversed(life) if "heard" in note), {"epoch": "", "heard": 0})
+        heads.add((last["epoch"], last["heard"]))
+    acked = [note for notes in records.values() for note in notes if "acked" in note]
+    newest = max(acked, key=lambda note: note["at"], default=None)
+    if len(heads) != 1:
+        return False
+    # A sequence tells nothing without its epoch: each order begins at 1, and an older one may have been longer.
+    ((epoch, head),) = heads
+    return newest is None or (newest["epoch"] == epoch and head >= max(_sequences(acked, epoch)))
+
+
+def _sequences(acked: list[dict[str, Any]], epoch: str) -> list[int]:
+    return [note["seq"] for note in acked if note["epoch"] == epoch]
+
+
+def size(folder: Path) -> int:
+    """Return how many bytes of notes there are: while they grow, something happens."""
+    return sum(path.stat().st_size for path in (folder / "records").glob("*.jsonl"))
