@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from tests.waiting import PATIENCE
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 _FLAGS = (
@@ -32,7 +34,6 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     "--remote-debugging-pipe",
 )
-_PATIENCE = 30.0
 
 
 class Browser:
@@ -76,7 +77,7 @@ class Browser:
         try:
             self._session = ""
             self._call("Browser.close")
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         except (OSError, TimeoutError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
@@ -87,7 +88,7 @@ class Browser:
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a file and wait until it is there and its scripts have run."""
         self._call("Page.navigate", url=path.resolve().as_uri() + fragment)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while self.run("document.readyState + location.protocol") != "completefile:":
             assert time.monotonic() < deadline, "the page never came"
 
@@ -147,7 +148,7 @@ class Browser:
                 self.requested.append(answer["params"]["request"]["url"])
 
     def _read(self) -> dict[str, Any]:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._in], [], [], max(0, deadline - time.monotonic()))
             if not ready:

@@ -12,16 +12,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Derandomised, so that a change is judged by the change alone and not by luck.
-settings.register_profile(
-    "quick", max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, database=None
-)
-settings.register_profile(
-    "thorough",
-    max_examples=2000,
-    stateful_step_count=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+LONG = 3600
+"""Seconds that a test may take in its long form, of which some play faults for ten minutes."""
+
+# However slow the machine, no example is too slow.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", patient, max_examples=60, stateful_step_count=40, derandomize=True, database=None)
+settings.register_profile("thorough", patient, max_examples=2000, stateful_step_count=60)
 settings.load_profile("quick")
 
 
@@ -33,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="write what transcripts expect anew")
     parser.addoption("--long", action="store_true", help="play the faults of tests/faults in their long form")
     parser.addoption("--record", metavar="FILE", help="append what the tests of faults counted to FILE, as JSON lines")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(LONG))
 
 
 @pytest.fixture

@@ -9,16 +9,17 @@ import pytest
 
 from chitty.core.errors import Refusal
 from chitty.wire import status
+from tests.waiting import PATIENCE
 
 
-async def refused(awaitable: Awaitable[Any], within: float = 20.0) -> Refusal:
+async def refused(awaitable: Awaitable[Any]) -> Refusal:
     """Wait for a call that is to be refused.
 
     Raises:
         AssertionError: it was not, or not in time.
     """
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asyncio.wait_for(awaitable, within)
+        await asyncio.wait_for(awaitable, PATIENCE)
     error = caught.value
     refusal = status.refusal(error.code(), error.details(), error.trailing_metadata())
     assert refusal.status == error.code().name, f"no status of the service's own: {error}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from chitty import journal, process, resources, settings
 from chitty.settings import Keepalive, Program
 from tests.services import options
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What must not be in a log, or reach a terminal, unescaped: everything of that kind but the line's own end."""
@@ -41,7 +41,7 @@ class Running:
         self._started: list[subprocess.Popen[bytes]] = []
         self._files = files
         self.server = self.start("server", "chitty.server", "server.json")
-        self.address = eventually(lambda: process.read_ready(folder / "ready/server").get("address"), 30.0)
+        self.address = eventually(lambda: process.read_ready(folder / "ready/server").get("address"))
         self.port = int(self.address.rpartition(":")[2])
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -65,7 +65,7 @@ class Running:
         )
         (self.folder / f"clients/{name}.json").write_text(settings.encode(program))
         started = self.start(name, "chitty.client", f"clients/{name}.json")
-        eventually(lambda: process.read_ready(self.folder / "ready" / name).get("joined"), 30.0)
+        eventually(lambda: process.read_ready(self.folder / "ready" / name).get("joined"))
         return started
 
     def log_of(self, name: str) -> str:
@@ -86,7 +86,7 @@ class Running:
     def stop(self) -> None:
         """Let the server end well, as a SIGTERM does."""
         self.server.send_signal(signal.SIGTERM)
-        assert self.server.wait(15) == 0
+        assert self.server.wait(PATIENCE) == 0
 
     def kill(self) -> None:
         for started in self._started:

@@ -31,8 +31,7 @@ from chitty.wire.parse import parse
 from tests.core.replaying import some_commands
 from tests.server import hostile
 from tests.services import METHOD, blocking, serving
-
-pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
+from tests.waiting import PATIENCE
 
 VALID = Path(__file__).parent / "histories/valid"
 LOGS = {path.name: path.read_text(encoding="utf-8") for path in VALID.glob("*.log")}
@@ -148,7 +147,7 @@ class Served:
         next(self.stream)
 
     def ask(self, method: str, data: bytes, metadata: hostile.Metadata) -> str:
-        call = self.channel.stream_stream(METHOD + method)(iter([data]), metadata=metadata, timeout=20)
+        call = self.channel.stream_stream(METHOD + method)(iter([data]), metadata=metadata, timeout=PATIENCE)
         try:
             if method == "Join":
                 next(call)
@@ -174,12 +173,12 @@ def served() -> Iterator[Served]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(PATIENCE)
     made = Served(begun[0])
     yield made
     made.channel.close()
     loop.call_soon_threadsafe(over.set)
-    thread.join(20)
+    thread.join(PATIENCE)
     loop.close()
 
 

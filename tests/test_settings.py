@@ -12,8 +12,6 @@ from chitty import resources, settings
 from chitty.core.errors import SettingsError
 from chitty.settings import Bot, Keepalive, Program, Server
 
-pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
-
 DEFAULT = resources.path("conf/chitty.yaml")
 BASE = DEFAULT.read_text(encoding="utf-8")
 

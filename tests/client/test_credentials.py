@@ -12,7 +12,7 @@ from chitty.client import transport
 from chitty.core.errors import NotPermitted, SettingsError, Untrusted
 from tests.certificates import folder, strange, tls
 from tests.services import serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 SECRET = "correct-horse-battery-staple"
 
@@ -28,7 +28,7 @@ def of(made, name: str = "", **more: object) -> chitty.Credentials:
 
 
 async def joins(name: str, address: str, credentials: chitty.Credentials) -> None:
-    async with asyncio.timeout(10), chitty.join(name, address, credentials=credentials) as me:
+    async with asyncio.timeout(PATIENCE), chitty.join(name, address, credentials=credentials) as me:
         await me.publish("hello")
         assert name in await me.participants()
 
@@ -121,7 +121,7 @@ async def test_one_who_belonged_waits_for_the_service_to_be_itself_again(made, t
     async with serving(tls=tls(other, mutual=False), port=port):
         await eventually_async(lambda: any(refused))
     async with serving(tls=tls(made, mutual=False), port=port):
-        await eventually_async(lambda: me.joined, 20.0)
+        await eventually_async(lambda: me.joined)
         await me.leave()
 
 

@@ -27,7 +27,7 @@ from chitty.output import Entries
 from tests.proxies import DOWN, UP, proxying
 from tests.services import serving
 from tests.takeover import take_over
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def happened(records: list[journal.Record]) -> list[str]:
 
 
 async def next_events(me: chitty.Session, count: int) -> list[chitty.Event]:
-    return [await asyncio.wait_for(anext(me), 5.0) for _ in range(count)]
+    return [await asyncio.wait_for(anext(me), PATIENCE) for _ in range(count)]
 
 
 async def collect(me: chitty.Session, sequences: list[int]) -> None:
@@ -184,7 +184,7 @@ async def test_a_service_that_is_not_there_is_waited_for_and_said_so_once(caplog
     known.append("127.0.0.1:1")
     await eventually_async(lambda: "cannot reach the service" in caplog.text)
     known.append(service.address)
-    alice = await asyncio.wait_for(joining, 10.0)
+    alice = await asyncio.wait_for(joining, PATIENCE)
     assert alice.joined
     await alice.leave()
     assert caplog.text.count("cannot reach the service") == 1
@@ -195,7 +195,7 @@ async def test_one_who_waits_for_a_service_can_be_stopped(lines):
     await eventually_async(lambda: "send join" in happened(lines("alice")))
     joining.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(joining, 5.0)
+        await asyncio.wait_for(joining, PATIENCE)
     assert happened(lines("alice")) == ["start", "send join", "end"]
 
 
@@ -221,12 +221,12 @@ async def test_after_a_cut_connection_it_is_back_and_what_was_said_is_heard_once
     ):
         publishing = [asyncio.create_task(alice.publish(text)) for text in said]
         for stop in (5, 120, 250):
-            await asyncio.wait_for(publishing[stop], 20.0)
+            await asyncio.wait_for(publishing[stop], PATIENCE)
             proxy.cut()
-        receipts = await asyncio.wait_for(asyncio.gather(*publishing), 20.0)
+        receipts = await asyncio.wait_for(asyncio.gather(*publishing), PATIENCE)
         heard = {}
         while len(heard) < len(said):
-            event = await asyncio.wait_for(anext(bob), 5.0)
+            event = await asyncio.wait_for(anext(bob), PATIENCE)
             if event.kind is chitty.Kind.PUBLISHED:
                 heard[event.sequence] = event.text
     assert list(heard.values()) == said
@@ -253,7 +253,7 @@ async def test_who_leaves_while_the_service_is_gone_does_not_hang():
     async with serving() as service:
         alice = chitty.join("alice", service.address)
         await alice.__aenter__()
-    await asyncio.wait_for(alice.leave(), 5.0)
+    await asyncio.wait_for(alice.leave(), PATIENCE)
     with pytest.raises(SessionEnded):
         await alice.publish("anybody?")
 
@@ -266,7 +266,7 @@ async def test_what_is_said_while_nobody_listens_ends_with_an_error_and_not_neve
     await asyncio.sleep(0)
     await alice.leave()
     with pytest.raises((SessionEnded, Unacknowledged)):
-        await asyncio.wait_for(saying, 5.0)
+        await asyncio.wait_for(saying, PATIENCE)
 
 
 async def test_events_beyond_a_full_inbox_are_logged_and_the_iterator_is_told_of_the_gap(
@@ -405,12 +405,12 @@ async def test_what_a_stay_that_ended_did_not_get_said_is_said_anew_in_order():
         chitty.join("alice", proxy.address, events=False) as alice,
     ):
         publishing = [asyncio.create_task(alice.publish(text)) for text in said]
-        await asyncio.wait_for(publishing[0], 10.0)
+        await asyncio.wait_for(publishing[0], PATIENCE)
         proxy.cut()
-        await asyncio.wait_for(asyncio.gather(*publishing), 30.0)
+        await asyncio.wait_for(asyncio.gather(*publishing), PATIENCE)
         heard = []
         while len(heard) < len(said):
-            event = await asyncio.wait_for(anext(bob), 5.0)
+            event = await asyncio.wait_for(anext(bob), PATIENCE)
             if event.kind is chitty.Kind.PUBLISHED:
                 heard.append(event.text)
     assert heard == said

@@ -11,7 +11,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -33,8 +32,6 @@ from chitty.core.event import (
 )
 from chitty.core.hub import Hub
 from tests.core.replaying import some_commands, written
-
-pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
 
 SESSIONS = ["a", "b", "c", "d"]
 NAMES = ["alice", "ALICE", "bob", "carol"]

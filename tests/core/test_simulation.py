@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,8 +18,6 @@ from chitty.core.errors import PreconditionFailed, Refusal
 from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Publish, Reason, Receipt, message_id
 from chitty.core.hub import Hub
 from chitty.core.participant import Participant
-
-pytestmark = pytest.mark.timeout(300)  # a counter-example takes its time to be made small
 
 NAMES = ["alice", "bob", "carol", "dave"]
 EPOCH = "e1"

@@ -18,13 +18,12 @@ from chitty.trace import check
 from chitty.trace.verdict import Judgement
 from tests.faults import tally
 from tests.services import options
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds for what takes less than one on a machine that does nothing else
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["chitty.client.__main__", "tests.faults.bots"])
@@ -62,7 +61,7 @@ class Ground:
 
     def configure(self, **changes: object) -> None:
         """Write the settings of the server's next life."""
-        plain = {"sequencer": "sqlite", "grace": 10.0, **changes}
+        plain = {"sequencer": "sqlite", "grace": 60.0, **changes}
         (self.folder / "server.json").write_text(settings.encode(options(**plain)))
 
     def spawn(self, **environment: str) -> subprocess.Popen[bytes]:
@@ -93,7 +92,7 @@ class Ground:
             facts = process.read_ready(self.folder / "ready/server")
             return str(facts.get("address", "")) if facts.get("pid") == server.pid else ""
 
-        return eventually(address, PATIENCE)
+        return eventually(address)
 
     def kill(self) -> None:
         """Kill the server with SIGKILL."""
@@ -120,7 +119,7 @@ class Ground:
         quiet.touch()
         for name in names:
             self.participant(name, rate=rate)
-        eventually(lambda: self.joined(*names), PATIENCE)
+        eventually(lambda: self.joined(*names))
         quiet.unlink()
 
     def forget(self, name: str) -> None:
@@ -155,12 +154,12 @@ class Ground:
     def await_acks(self, more: int) -> None:
         """Wait until so many more messages have a receipt."""
         goal = self.acked() + more
-        eventually(lambda: self.acked() >= goal, PATIENCE)
+        eventually(lambda: self.acked() >= goal, progress=self.acked)
 
     def settle(self, present: set[str]) -> None:
         """Let all fall silent, and wait until those present have heard everything."""
         (self.folder / "quiet").touch()
-        eventually(lambda: tally.settled(self.folder, present), PATIENCE)
+        eventually(lambda: tally.settled(self.folder, present), progress=lambda: tally.size(self.folder))
 
     def end(self) -> None:
         """Let all leave, then the server, in good order."""

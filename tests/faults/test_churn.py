@@ -4,12 +4,10 @@ import random
 import signal
 import time
 
-import pytest
-
 from chitty.settings import Keepalive
 from tests.faults import tally
-from tests.faults.ground import PATIENCE, Ground, assert_valid, memory
-from tests.waiting import eventually
+from tests.faults.ground import Ground, assert_valid, memory
+from tests.waiting import PATIENCE, eventually
 
 COUNT = 50
 PACE = 0.1  # seconds from one fault to the next
@@ -65,7 +63,6 @@ class Churn:
         self.paused.discard(name)
 
 
-@pytest.mark.timeout(1200)
 def test_the_server_does_not_grow_while_participants_come_and_go(ground, record, long):
     seconds, one = 600 if long else 20, ground()
     bounds = {"window__events": 1000, "database__snapshot_every": 2000, "lag__seconds": 5.0}
@@ -75,7 +72,7 @@ def test_the_server_does_not_grow_while_participants_come_and_go(ground, record,
     churn = Churn(one, random.Random(4))
     for name in churn.names:
         churn.start(name)
-    eventually(lambda: one.joined(*churn.names), PATIENCE)
+    eventually(lambda: one.joined(*churn.names))
     grown = []
     began = time.monotonic()
     while time.monotonic() - began < seconds:
@@ -84,7 +81,7 @@ def test_the_server_does_not_grow_while_participants_come_and_go(ground, record,
         time.sleep(PACE)  # the pace of the faults, which end when their time is over
     churn.calm()
     present = churn.alive
-    eventually(lambda: one.joined(*present), PATIENCE)
+    eventually(lambda: one.joined(*present))
     one.settle(present)
     one.end()
     counts = tally.tally(one.folder, present)

@@ -11,11 +11,9 @@ import pytest
 from chitty.wire import chitty_pb2 as pb
 from tests.faults import tally
 from tests.faults.crowd import NARROW, Crowd, connected
-from tests.faults.ground import PATIENCE, Ground, assert_valid, memory
+from tests.faults.ground import Ground, assert_valid, memory
 from tests.services import Peer
 from tests.waiting import eventually_async
-
-pytestmark = pytest.mark.timeout(300)
 
 BIG = "\U0001f600" * 120  # 480 bytes
 
@@ -66,7 +64,7 @@ async def stopped(ground: Ground) -> float:
     assert ground.server is not None
     began = time.monotonic()
     ground.server.terminate()
-    await eventually_async(lambda: ground.server.poll() is not None, PATIENCE)
+    await eventually_async(lambda: ground.server.poll() is not None)
     return time.monotonic() - began
 
 
@@ -81,9 +79,9 @@ async def test_a_server_that_is_told_to_end_ends_every_stream_and_then_itself(gr
     ):
         crowd = Crowd(listeners)
         joined = count + unread + 1
-        await eventually_async(lambda: crowd.all_heard(joined), PATIENCE)
+        await eventually_async(lambda: crowd.all_heard(joined))
         said = await fill(speaker, 3000 if unread else 100)
-        await eventually_async(lambda: crowd.all_heard(said[-1][0]), PATIENCE)
+        await eventually_async(lambda: crowd.all_heard(said[-1][0]))
         seconds = await stopped(one)
         await asyncio.gather(*crowd.tasks)
         for listener in deaf:
@@ -114,12 +112,12 @@ async def test_one_that_does_not_read_holds_nobody_up_is_ended_and_misses_nothin
         speaking(address) as speaker,
     ):
         crowd = Crowd(listeners)
-        await eventually_async(lambda: crowd.all_heard(count + 2), PATIENCE)
+        await eventually_async(lambda: crowd.all_heard(count + 2))
         await deaf.read()
         before = memory(one.server.pid)
         said = await fill(speaker, 4000)
-        await eventually_async(lambda: crowd.all_heard(said[-1][0]), PATIENCE)
-        await eventually_async(lambda: "nothing was read for 2 s" in one.log("server").read_text(), PATIENCE)
+        await eventually_async(lambda: crowd.all_heard(said[-1][0]))
+        await eventually_async(lambda: "nothing was read for 2 s" in one.log("server").read_text())
         after = memory(one.server.pid)
         await deaf.listen()
         assert deaf.status is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -159,7 +157,7 @@ async def test_one_that_floods_is_refused_and_the_others_go_on(ground, record, l
     address = one.start()
     for name in bots:
         one.participant(name, rate=50)
-    await eventually_async(lambda: one.joined(*bots), PATIENCE)
+    await eventually_async(lambda: one.joined(*bots))
     refused, number = 0, 0
     epoch = one.events("server", "start")[0].fields["epoch"]
     notes = []

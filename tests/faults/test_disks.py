@@ -12,11 +12,9 @@ import pytest
 from chitty import process
 from chitty.wire import chitty_pb2 as pb
 from tests.faults import tally
-from tests.faults.ground import PATIENCE, Ground, assert_valid
+from tests.faults.ground import Ground, assert_valid
 from tests.services import Peer
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(300)
+from tests.waiting import PATIENCE, eventually
 
 BOTS = {"bob", "carol"}
 
@@ -103,20 +101,20 @@ async def test_while_the_disk_is_full_nothing_is_accepted_and_nothing_is_lost(on
     for turn in range(times):
         one.await_acks(30)
         fill(disk)
-        why = eventually(lambda: trouble(one), PATIENCE)
+        why = eventually(lambda: trouble(one))
         assert "chitty.db: its disk is full: make room, and it goes on" in why
         error = await say(address, "is there room?")
         assert isinstance(error, grpc.aio.AioRpcError)
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert await present(address) == BOTS, "reads go on"
-        eventually(lambda: all_heard(one), PATIENCE)
+        eventually(lambda: all_heard(one))
         if turn % 2:
             one.kill()
             assert "disk" in refusal(one), "it says so at its start"
         (disk / "ballast").unlink()
         if turn % 2:
             address = one.start()
-        eventually(lambda: not trouble(one), PATIENCE)
+        eventually(lambda: not trouble(one))
         one.await_acks(30)
     one.settle(BOTS)
     one.end()

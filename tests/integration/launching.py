@@ -13,10 +13,9 @@ from chitty import journal, process
 from chitty.core.errors import NotRunning
 from chitty.stack import control, leftovers, report
 from chitty.stack.layout import Layout, slug
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
-ANSWER = 60  # seconds that a command has, on a machine that does a lot else
 
 
 class Stack:
@@ -48,7 +47,7 @@ class Stack:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=ANSWER,
+            timeout=PATIENCE,
             check=False,
         )
         with contextlib.suppress(OSError, ValueError):

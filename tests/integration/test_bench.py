@@ -14,9 +14,7 @@ import pytest
 
 from chitty.lab.bench import measuring, systems
 from chitty.lab.bench.processes import nats_program
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(180)
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +42,7 @@ class Bench:
 
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         with self.start(*arguments) as running:
-            out, err = running.communicate(timeout=150)
+            out, err = running.communicate(timeout=4 * PATIENCE)
         assert running.returncode == code, out + err
         return out, err
 
@@ -147,8 +145,8 @@ def test_what_is_wrong_is_told_before_anything_starts(bench, arguments, says):
 def test_an_interrupt_leaves_nothing_behind(bench):
     for number in (signal.SIGINT, signal.SIGTERM):
         running = bench.start("--quick", "--scenario", "participants")
-        eventually(lambda: list(bench.temporary.glob("chitty-bench-*/*/stack/ready/p1")), 60.0)
+        eventually(lambda: list(bench.temporary.glob("chitty-bench-*/*/stack/ready/p1")))
         running.send_signal(number)
-        running.communicate(timeout=60)
+        running.communicate(timeout=PATIENCE)
         assert running.returncode == 130
         assert eventually(lambda: not bench.left_behind())

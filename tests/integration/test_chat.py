@@ -20,9 +20,7 @@ import pytest
 
 import chitty
 from tests.services import serving
-from tests.waiting import eventually_async
-
-pytestmark = pytest.mark.timeout(60)
+from tests.waiting import PATIENCE, eventually_async
 
 
 class Terminal:
@@ -50,14 +48,14 @@ class Terminal:
                 self._stream.feed(os.read(self._master, 65_536))
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
 
-    async def shows(self, text: str, within: float = 15.0) -> None:
+    async def shows(self, text: str) -> None:
         try:
-            await eventually_async(lambda: text in self.screen(), within)
+            await eventually_async(lambda: text in self.screen())
         except AssertionError:
             raise AssertionError(f"{text!r} was not shown; the screen has:\n{self.screen()[-3000:]}") from None
 
-    async def ends(self, code: int = 0, within: float = 15.0) -> None:
-        await eventually_async(lambda: self.screen() is not None and self.process.poll() is not None, within)
+    async def ends(self, code: int = 0) -> None:
+        await eventually_async(lambda: self.screen() is not None and self.process.poll() is not None)
         assert self.process.returncode == code, self.screen()[-2000:]
 
     def hang_up(self) -> None:
@@ -199,7 +197,7 @@ async def test_without_a_terminal_the_input_is_said_and_its_end_leaves(service, 
     command = [sys.executable, "-m", "chitty", "chat", "zoe", "--server", service.address]
     typed = b"one\n//two\n/nothing\n" + b"x" * 129 + b"\n\xff\n"
     run = functools.partial(
-        subprocess.run, command, cwd=tmp_path, input=typed, capture_output=True, timeout=30, check=True
+        subprocess.run, command, cwd=tmp_path, input=typed, capture_output=True, timeout=PATIENCE, check=True
     )
     said = (await asyncio.to_thread(run)).stdout.decode()
     assert "zoe: one" in said

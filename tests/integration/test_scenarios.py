@@ -13,9 +13,7 @@ from chitty import journal, process
 from chitty.lab import scenario
 from chitty.stack.layout import Layout
 from chitty.stack.locks import is_held
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import PATIENCE, eventually
 
 CHURN = """
 title: a short churn
@@ -47,7 +45,7 @@ class Lab:
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         with self.start(*arguments) as running:
-            out, err = running.communicate(timeout=100)
+            out, err = running.communicate(timeout=4 * PATIENCE)
         return running.returncode, out, err
 
     def chitty(self, *arguments: str, code: int = 0) -> tuple[str, str]:
@@ -172,9 +170,9 @@ def test_an_interrupt_takes_the_stack_down(lab):
     file = lab.scenario("title: t\nsteps: [up: {humans: [bob]}, wait: 100]")
     for number in (signal.SIGINT, signal.SIGTERM):
         running = lab.start("run", file)
-        eventually(lambda: list(lab.temporary.glob("chitty-run-*/ready/bob")), 30.0)
+        eventually(lambda: list(lab.temporary.glob("chitty-run-*/ready/bob")))
         running.send_signal(number)
-        running.communicate(timeout=30)
+        running.communicate(timeout=PATIENCE)
         assert running.returncode == 130
         assert lab.left_behind() == []
         assert list(lab.temporary.iterdir()) == []

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-MINUTES = 420
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +22,16 @@ def installed(tmp_path_factory) -> Path:
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True, timeout=MINUTES)
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True, timeout=2 * PATIENCE)
     shutil.rmtree(source)
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=MINUTES)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=2 * PATIENCE)
     (wheel,) = folder.glob("*.whl")
     python = folder / "venv/bin/python"
     extras = re.search(r"`pip install '\.(\[.*?\])'`", (ROOT / "README.md").read_text(encoding="utf-8"))[1]
-    subprocess.run([python, *pip[1:], "install", f"{wheel}{extras}"], check=True, timeout=MINUTES)
+    subprocess.run([python, *pip[1:], "install", f"{wheel}{extras}"], check=True, timeout=4 * PATIENCE)
     return folder / "venv/bin/chitty"
 
 
-@pytest.mark.timeout(2 * MINUTES)
 def test_the_main_job_from_an_installed_wheel(installed, tmp_path):
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
 
@@ -43,7 +43,7 @@ def test_the_main_job_from_an_installed_wheel(installed, tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert run.returncode == code, f"chitty {' '.join(arguments)}: {run.returncode}\n{run.stdout}{run.stderr}"
         return run.stdout
@@ -66,7 +66,6 @@ def test_the_main_job_from_an_installed_wheel(installed, tmp_path):
     chitty("certs", "certs")
 
 
-@pytest.mark.timeout(2 * MINUTES)
 @pytest.mark.parametrize("program", [["chitty"], ["python", "-m", "chitty"]])
 def test_a_wheel_runs_where_modules_have_the_names_of_others(installed, tmp_path, program):
     for name in ("random", "click", "typing", "subprocess", "supervisor", "grpc"):

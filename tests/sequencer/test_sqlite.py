@@ -18,6 +18,7 @@ from chitty.core.event import Configure, Join, Leave, Limits, Message, Publish
 from chitty.core.hub import Hub
 from chitty.sequencer import Snapshot
 from chitty.sequencer.sqlite import FORMAT, SqliteSequencer
+from tests.waiting import PATIENCE
 
 FORMAT_1 = Path(__file__).parent / "format-1.db"
 
@@ -98,7 +99,7 @@ async def test_a_second_server_is_refused(path: Path) -> None:
             "except StorageFailed as error: print(error)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", program, path], capture_output=True, text=True, check=True, timeout=30
+            [sys.executable, "-c", program, path], capture_output=True, text=True, check=True, timeout=PATIENCE
         )
         assert "in use by another server" in done.stdout
     async with opened(path):

@@ -7,7 +7,7 @@ import pytest
 from chitty.wire import chitty_pb2 as pb
 from tests.refusals import read_on, refused
 from tests.services import events, peers, serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 
 async def names(peer) -> list[str]:
@@ -45,7 +45,7 @@ async def test_a_member_with_a_cursor_of_the_future_keeps_its_stream_and_is_miss
         await bob.publish("hello")
         assert [said.text for said in await events(stream, 1)] == ["hello"]
         await alice.channel.close()
-        said, left = await asyncio.wait_for(events(watching, 2), 5.0)
+        said, left = await asyncio.wait_for(events(watching, 2), PATIENCE)
         assert (said.text, left.reason) == ("hello", pb.Event.LOST)
 
 
@@ -58,7 +58,7 @@ async def test_one_whose_cursor_is_too_old_is_gone_at_once_and_may_join_anew():
             await bob.publish(str(number))
             await events(watching, 1)
         assert (await refused(alice.join("alice", epoch=service.epoch, after=2).read())).status == "OUT_OF_RANGE"
-        (left,) = await asyncio.wait_for(events(watching, 1), 5.0)
+        (left,) = await asyncio.wait_for(events(watching, 1), PATIENCE)
         assert (left.participant, left.reason) == ("alice", pb.Event.LOST)
         (joined,) = await events(alice.join("alice"), 1)
         assert joined.sequence == left.sequence + 1
@@ -79,7 +79,7 @@ async def test_one_that_falls_out_of_the_window_while_it_is_not_read_is_gone_at_
             if bob.lamport > 20_000:
                 break
         assert (await refused(read_on(unread))).status == "OUT_OF_RANGE"
-        assert (await asyncio.wait_for(reading, 10.0)).reason == pb.Event.LOST
+        assert (await asyncio.wait_for(reading, PATIENCE)).reason == pb.Event.LOST
 
 
 async def left(stream, name: str) -> pb.Event:

@@ -13,7 +13,7 @@ from chitty.wire import chitty_pb2 as pb
 from chitty.wire.channel import make_channel
 from tests.server.test_resuming import retry_delay
 from tests.services import events, peers, serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ async def test_one_who_is_gone_while_the_log_takes_nothing_is_announced_once_it_
 
         sequencer.append = refuse
         stream.cancel()
-        await asyncio.wait_for(refused.wait(), 5.0)
+        await asyncio.wait_for(refused.wait(), PATIENCE)
         sequencer.append = append
         (left,) = await events(watching, 1)
         assert (left.participant, left.reason) == ("alice", pb.Event.LOST)
@@ -252,7 +252,7 @@ async def test_a_log_of_before_lets_those_who_are_ahead_of_it_join_anew(durable,
         file.rename(tmp_path / file.name.replace("copy", "chitty"))
     async with durable() as second:
         addresses.append(second.address)
-        receipt = await asyncio.wait_for(alice.publish("after"), 20.0)
+        receipt = await asyncio.wait_for(alice.publish("after"), PATIENCE)
         assert receipt.sequence == 4, "after its first join, its leave, and the join anew"
         assert alice._participant.last == 4
         await alice.leave()

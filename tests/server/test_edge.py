@@ -12,7 +12,7 @@ from chitty.core.errors import CannotListen
 from chitty.wire import chitty_pb2 as pb
 from chitty.wire import identity
 from tests.services import events, peers, serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ class TestLeave:
         await events(alice.join("alice"), 1)
         await events(stream, 1)
         await alice.channel.close()
-        (left,) = await asyncio.wait_for(events(stream, 1), 1.0)
+        (left,) = await asyncio.wait_for(events(stream, 1), PATIENCE)
         assert (left.participant, left.reason, left.cause) == ("alice", pb.Event.LOST, "")
 
     async def test_join_and_leave_at_once_end_the_stream_well(self, pair):
@@ -420,7 +420,7 @@ async def test_draining_ends_100_streams_with_unavailable(caplog):
         for call, peer in zip(publishing, crowd, strict=False):
             await call.write(pb.PublishRequest(messages=[peer.message("hello")]))
             await call.read()
-        await asyncio.wait_for(service.stop("drained"), 4.0)
+        await asyncio.wait_for(service.stop("drained"), PATIENCE)
         ends = [await refusal(_exhaust(call)) for call in [*streams, *publishing]]
         assert {code for code, _, _ in ends} == {grpc.StatusCode.UNAVAILABLE}
         assert "Traceback" not in caplog.text
@@ -440,7 +440,7 @@ async def test_one_who_does_not_read_delays_nobody():
             await call.read()
         received = 0
         while received < 20_000:
-            received += len((await asyncio.wait_for(stream.read(), 5.0)).events)
+            received += len((await asyncio.wait_for(stream.read(), PATIENCE)).events)
 
 
 async def _all_events(stream):

@@ -21,7 +21,7 @@ from tests.running import UNSAFE, Running, check_lines, running
 from tests.server import hostile
 from tests.server.hostile import Row, World
 from tests.services import METHOD, blocking
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ROWS = hostile.rows()
 
@@ -58,10 +58,10 @@ class Attack:
         return session, stream
 
     def _publish(self, method: str, data: bytes, metadata: hostile.Metadata) -> None:
-        list(self.channel.stream_stream(METHOD + method)(iter([data]), metadata=metadata, timeout=20))
+        list(self.channel.stream_stream(METHOD + method)(iter([data]), metadata=metadata, timeout=PATIENCE))
 
     def members(self) -> pb.ListParticipantsResponse:
-        return self.stub.ListParticipants(pb.ListParticipantsRequest(), timeout=20)
+        return self.stub.ListParticipants(pb.ListParticipantsRequest(), timeout=PATIENCE)
 
     def refresh(self) -> str:
         """Look at what the server wrote since the last look; let the rows know where its hub is."""
@@ -83,7 +83,7 @@ class Attack:
         """Send what a row says; return the status, and the field at fault."""
         path = row.method if row.method.startswith("/") else METHOD + row.method
         call = self.channel.stream_stream(path)(
-            iter(row.messages(self.world)), metadata=row.metadata_in(self.world), timeout=20
+            iter(row.messages(self.world)), metadata=row.metadata_in(self.world), timeout=PATIENCE
         )
         try:
             if row.method == "Join":
@@ -142,7 +142,7 @@ def chitty(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "chitty", "-C", str(folder), *arguments],
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, "COLUMNS": "200"},
     )
@@ -160,7 +160,7 @@ def test_after_all_of_it_the_logs_are_whole_and_valid(tmp_path: Path) -> None:
             eventually(lambda: target.log_of("walter").count(" deliver ") == delivered)
         eventually(lambda: "participant=victor reason=lost" in target.log_of("walter"))
         witness.terminate()
-        assert witness.wait(15) == 0
+        assert witness.wait(PATIENCE) == 0
         target.stop()
 
         for name in ("server", "walter"):

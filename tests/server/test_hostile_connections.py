@@ -22,9 +22,10 @@ from tests.refusals import refused
 from tests.running import Running, check_lines, running
 from tests.server.hostile import GOOD, join
 from tests.services import METHOD, Peer, events
-from tests.waiting import eventually, eventually_async
+from tests.waiting import PATIENCE, eventually, eventually_async
 
-HANDSHAKE = 1.0
+HANDSHAKE = 2.0
+"""Seconds: enough for those who are served, however busy the machine is."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ async def peer(address: str) -> AsyncIterator[Peer]:
 
 async def is_served(target: Running, name: str = "alice") -> None:
     """Be a real participant, from its join to its leave."""
-    async with asyncio.timeout(10.0), chitty.join(name, target.address) as me:
+    async with asyncio.timeout(PATIENCE), chitty.join(name, target.address) as me:
         assert (await me.publish("hello")).sequence
     async with peer(target.address) as other:
         answer = await other.stub.ListParticipants(pb.ListParticipantsRequest())
@@ -212,13 +213,13 @@ async def test_one_that_does_not_say_what_it_wants_is_cut_off(target, garbage):
     with socket.create_connection(("127.0.0.1", target.port)) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(GARBAGE[garbage])
-        assert is_over(connection, HANDSHAKE + 5.0)
+        assert is_over(connection, PATIENCE)
 
 
 async def test_tls_is_no_greeting(target):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", target.port), timeout=10.0) as connection, pytest.raises(OSError):
+    with socket.create_connection(("127.0.0.1", target.port), timeout=PATIENCE) as connection, pytest.raises(OSError):
         context.wrap_socket(connection)
     await is_served(target)
 
@@ -239,7 +240,7 @@ async def test_thousands_of_half_open_connections_take_no_place_for_long(target)
                 await is_served(target)
         await eventually_async(lambda: target.descriptors() > before + 1000 or target.descriptors() == before)
         await is_served(target)
-        await eventually_async(lambda: target.descriptors() <= before, HANDSHAKE + 15.0)
+        await eventually_async(lambda: target.descriptors() <= before)
     finally:
         for one in sockets:
             one.close()
@@ -257,10 +258,10 @@ async def test_when_descriptors_run_out_those_who_are_in_are_served_and_others_w
                 with contextlib.suppress(BlockingIOError):
                     one.connect(("127.0.0.1", target.port))
             await eventually_async(lambda: target.descriptors() >= 127)
-            await asyncio.wait_for(alice.publish("I am in"), 5.0)
+            await asyncio.wait_for(alice.publish("I am in"), PATIENCE)
             for one in sockets:
                 one.close()
-            async with asyncio.timeout(30.0), chitty.join("bob", target.address) as bob:
+            async with asyncio.timeout(PATIENCE), chitty.join("bob", target.address) as bob:
                 await bob.publish("and so am I")
         target.stop()
         assert "Traceback" not in target.log_of("server")
@@ -320,7 +321,7 @@ async def test_joins_that_are_never_read_cost_little_and_delay_nobody(target):
             await asyncio.sleep(0.01)
         before = target.memory()
         for _ in range(5):
-            await asyncio.wait_for(asyncio.gather(*(alice.publish("\U0001f600" * 128) for _ in range(200))), 10.0)
+            await asyncio.wait_for(asyncio.gather(*(alice.publish("\U0001f600" * 128) for _ in range(200))), PATIENCE)
         assert target.memory() - before < 30
         for call in unread:
             call.cancel()

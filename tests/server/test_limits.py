@@ -17,7 +17,7 @@ from chitty.wire.channel import make_channel
 from tests.refusals import read_on, refused, status_of
 from tests.server.hostile import some_bytes
 from tests.services import events, own_address, peers, serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 TOO_MUCH = "RESOURCE_EXHAUSTED"
 
@@ -145,7 +145,7 @@ async def test_so_many_joins_wait_and_the_next_one_is_told_to_come_again(tmp_pat
         other.execute("ROLLBACK")
         other.close()
         for stream in waiting:
-            assert (await asyncio.wait_for(stream.read(), 10.0)).events
+            assert (await asyncio.wait_for(stream.read(), PATIENCE)).events
         assert (await crowd[3].join("late").read()).events
 
 

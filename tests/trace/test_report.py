@@ -17,6 +17,7 @@ from chitty.trace.report import Cover, typeset
 from chitty.wire import chitty_pb2
 from tests.trace.drawing import by_chance, saying
 from tests.trace.mutants import RUN
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 MARKUP = "#panic(1) #let x = [*b* _i_] $a^2$ <l> @r `raw` = no // gone /* gone */ \\ -- ... ~ 'q' http://x.y"
@@ -199,7 +200,7 @@ def test_the_same_logs_give_the_same_bytes(tmp_path):
             check=True,
             cwd=folder,
             env={**os.environ, "TZ": zone, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(len(made))},
-            timeout=50,
+            timeout=PATIENCE,
         )
         made.append(target.read_bytes())
     assert made[0] == made[1]

@@ -3,11 +3,13 @@
 import subprocess
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
 def test_generated_code_is_up_to_date(tmp_path):
-    subprocess.run([ROOT / "bin/gen-proto", tmp_path], check=True, capture_output=True, timeout=50)
+    subprocess.run([ROOT / "bin/gen-proto", tmp_path], check=True, capture_output=True, timeout=4 * PATIENCE)
     made = sorted((tmp_path / "chitty/wire").iterdir())
     assert [path.name for path in made] == [
         "chitty_pb2.py",
