@@ -12,10 +12,10 @@ import pytest
 from chitty.core.hub import Hub
 from chitty.sequencer import codec
 from tests.faults import powerloss, tally
-from tests.faults.ground import PATIENCE, Ground, assert_valid
+from tests.faults.ground import Ground, assert_valid
+from tests.waiting import PATIENCE
 
 pytestmark = [
-    pytest.mark.timeout(600),
     pytest.mark.skipif(powerloss.COMPILER is None, reason="there is no C compiler to make powerloss.c with"),
 ]
 
@@ -73,7 +73,7 @@ def library(tmp_path_factory):
 @pytest.fixture
 def machine(ground, library):
     def make(synchronous: str, **changes: object) -> Machine:
-        settings = {"database__snapshot_every": 200, "grace": 30.0, "database__synchronous": synchronous, **changes}
+        settings = {"database__snapshot_every": 200, "grace": 600.0, "database__synchronous": synchronous, **changes}
         one = ground()
         one.configure(database__path=str(one.folder / "chitty.db"), **settings)
         return Machine(one, library)

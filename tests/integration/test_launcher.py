@@ -16,9 +16,7 @@ from wcwidth import wcswidth
 from chitty import process, settings
 from chitty.settings import Program
 from tests.integration.launching import Stack
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import PATIENCE, eventually
 
 QUIET = "bot: {rate: 0.01}\n"  # bots that hardly ever speak leave the machine to the tests
 
@@ -68,10 +66,12 @@ def test_the_status_tells_who_is_there(running):
 
 def test_one_joins_and_leaves_and_both_are_broadcast_when_the_command_returns(running):
     assert "alice joined" in running.run("join", "alice")
-    assert "Participant alice joined" in running.layout.log("bob").read_text()
+    assert "Participant alice joined" in running.layout.log("server").read_text()
+    eventually(lambda: "Participant alice joined" in running.layout.log("bob").read_text())
     assert running.of("alice")["joined"] is True
     assert "alice left" in running.run("leave", "alice")
-    assert "Participant alice left" in running.layout.log("bob").read_text()
+    assert "Participant alice left" in running.layout.log("server").read_text()
+    eventually(lambda: "Participant alice left" in running.layout.log("bob").read_text())
     gone = running.of("alice")
     assert (gone["joined"], gone["reason"], gone["pid"]) == (False, "left", None)
     assert "alice has left" in running.run("leave", "alice", expect=4)
@@ -291,13 +291,13 @@ def test_a_log_of_the_stack_has_one_writer(running):
 def test_one_whose_name_a_stranger_has_is_refused_run_once_and_told_why(running):
     stranger = running.start("chat", "ghost", "--log", running.cwd / "ghost.log", stdin=subprocess.PIPE)
     with stranger:
-        eventually(lambda: "Participant ghost joined" in running.layout.log("bob").read_text(), 20)
+        eventually(lambda: "Participant ghost joined" in running.layout.log("bob").read_text())
         assert "ghost was refused: name 'ghost' is taken" in running.run("join", "ghost", expect=1)
         refused = running.of("ghost")
         assert refused["state"] == "EXITED"
         assert refused["reason"].startswith("refused: name 'ghost' is taken")
         assert running.layout.log("ghost").read_text().count(" start ") == 1
-        stranger.communicate("", timeout=20)
+        stranger.communicate("", timeout=PATIENCE)
     assert "ghost joined" in running.run("join", "ghost")
 
 
@@ -309,7 +309,7 @@ def test_a_bot_of_ones_own_is_found_where_the_command_was_given(running):
     assert "own joined" in running.run("join", "own", "--bot", "mine:greet")  # and may have left before anybody looks
     eventually(lambda: running.of("own")["state"] == "EXITED")
     assert running.of("own")["reason"] == "left"
-    assert "own: my own" in running.run("logs", "bob")
+    eventually(lambda: "own: my own" in running.run("logs", "bob"))
     running.call("join", "bad", "--bot", "mine:crash")  # it may have joined and crashed before anybody looks
     eventually(lambda: running.of("bad")["state"] == "EXITED")
     assert running.of("bad")["reason"] == "crashed (exit status 1)"
@@ -374,7 +374,7 @@ def test_a_name_can_be_completed_while_its_process_lives(running):
     assert complete(words.replace("say z", "kill s")) == ["plain,server"]
 
 
-def test_controlling_is_quick_and_loads_nothing_heavy(running):
+def test_controlling_loads_nothing_heavy(running):
     program = (
         "import sys; from chitty import cli; code = cli.run(sys.argv[1:]);"
         "print(code, [name for name in ('grpc', 'yaml', 'rich', 'prompt_toolkit', 'asyncio') if name in sys.modules])"
@@ -389,12 +389,6 @@ def test_controlling_is_quick_and_loads_nothing_heavy(running):
         arguments = [running.command()[0], "-c", program, "-C", str(running.layout.directory), *command]
         done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=running.cwd)
         assert done.stdout.splitlines()[-1] == "0 []", command
-    before = os.times()
-    for _ in range(5):
-        running.run("status")
-    after = os.times()
-    worked = after.children_user + after.children_system - before.children_user - before.children_system
-    assert worked / 5 < 0.5, "seconds of work; how long it takes is the machine's matter"
 
 
 def test_what_happened_and_what_was_asked_is_noted_in_order(running):

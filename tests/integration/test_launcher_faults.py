@@ -3,16 +3,14 @@
 import json
 import os
 import random
+import re
 import signal
-import time
 
 import pytest
 
 from chitty import process
 from tests.integration.launching import Stack
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +61,8 @@ def test_a_signal_that_it_obeys_lets_it_leave(running):
     running.run("kill", "bob", "-s", "TERM")
     assert eventually(lambda: running.of("bob")["reason"]) == "left"
     assert running.of("bob")["state"] == "EXITED"
-    assert "reason=asked" in running.layout.log("carol").read_text().splitlines()[-1]
+    left = "op=leave .* participant=bob reason=asked"
+    eventually(lambda: re.search(left, running.layout.log("carol").read_text()))
 
 
 def test_a_signal_that_says_nothing_ends_nothing(running):
@@ -93,12 +92,16 @@ def test_a_paused_one_is_frozen_and_goes_on_where_it_was(running):
     running.run("say", "zoe", "hi")
 
 
+def ends(running, name):
+    return sum(record.event == "end" for record in running.records(name))
+
+
 @pytest.mark.parametrize("command", ["restart", "kill", "leave"])
 def test_a_paused_one_can_be_ended(running, command):
     running.run("pause", "bob")
-    began = time.monotonic()
+    before = ends(running, "bob")
     running.run(command, "bob")
-    assert time.monotonic() - began < 4, "it was woken, not waited for"
+    assert ends(running, "bob") == before + (command != "kill"), "it was woken and left, unless it was to be killed"
     if command == "leave":
         assert running.of("bob")["reason"] == "left"
         running.run("join", "bob")
@@ -109,7 +112,7 @@ def test_a_killed_server_comes_back_and_all_join_it_again(running):
     assert "server ended of SIGKILL" in running.run("kill", "server")
     eventually(lambda: running.status()["server"]["health"] == "SERVING")
     assert running.pid("server") != pid
-    eventually(lambda: running.joined() == {"bob", "carol", "zoe"}, 20)
+    eventually(lambda: running.joined() == {"bob", "carol", "zoe"})
 
 
 def test_a_restarted_server_serves_when_the_command_returns(running):
@@ -118,7 +121,7 @@ def test_a_restarted_server_serves_when_the_command_returns(running):
     assert running.status()["server"]["health"] == "SERVING"
     assert running.pid("server") != pid
     assert running.records("server")[0].event == "start"
-    eventually(lambda: running.joined() == {"bob", "carol", "zoe"}, 20)
+    eventually(lambda: running.joined() == {"bob", "carol", "zoe"})
 
 
 def test_one_that_leaves_a_server_that_does_not_answer_is_told_apart(running):

@@ -17,9 +17,7 @@ from chitty import process, resources
 from chitty.stack import leftovers
 from chitty.stack.layout import Layout
 from tests.integration.launching import ROOT, Stack
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def test_staying_follows_the_logs_and_an_interrupt_stops_the_stack(stack):
             seen += staying.stdout.readline()
         pids = pids_of(stack)
         staying.send_signal(signal.SIGINT)
-        rest, said = staying.communicate(timeout=60)
+        rest, said = staying.communicate(timeout=PATIENCE)
     assert staying.returncode == 130
     assert "stopping" in said
     assert "ends: left" in rest, "what happened at the end is shown too"
@@ -110,7 +108,7 @@ def test_staying_follows_the_logs_and_an_interrupt_stops_the_stack(stack):
 def test_one_that_cannot_join_in_time_is_told_and_goes_on_trying(stack):
     said = stack.up("--clients", 2, "--wait", 0, expect=6)
     assert "does not serve yet" in said or "has not joined yet" in said
-    eventually(lambda: stack.joined() == {"bob", "carol"}, 30)
+    eventually(lambda: stack.joined() == {"bob", "carol"})
 
 
 def test_a_port_that_is_taken_is_told_and_nothing_is_left_running(stack):
@@ -150,7 +148,7 @@ def test_processes_that_outlived_their_supervisord_are_found_and_ended(stack):
         assert eventually(lambda: leftovers.find(stack.layout, None)) == [orphan.pid]
         assert f"live on: {orphan.pid}" in stack.run("doctor", expect=1)
         assert "ending 1 processes that an earlier run left behind" in stack.up("--clients", 1)
-        orphan.wait(20)
+        orphan.wait(PATIENCE)
     stack.run("doctor")
 
 
@@ -175,7 +173,7 @@ def test_a_stack_can_live_in_an_odd_directory(tmp_path, monkeypatch, name):
         stack.run("join", "alice", "--human")
         stack.run("say", "zoe", "hi")
         assert stack.joined() == {"zoe", "alice"}
-        assert "zoe: hi" in stack.run("logs", "alice")
+        eventually(lambda: "zoe: hi" in stack.run("logs", "alice"))
     finally:
         stack.end()
 
@@ -196,8 +194,8 @@ def test_what_is_generated_starts_by_itself_with_stock_tools(stack):
     listed = subprocess.run([*stock, "status"], cwd=directory, capture_output=True, text=True, check=False).stdout
     assert len(re.findall(r"^(?:server|bob|carol|late) +(?:RUNNING|STARTING)", listed, re.MULTILINE)) == 4
     stack.run("down")
-    subprocess.run([sys.executable, "-m", "supervisor.supervisord"], cwd=directory, check=True, timeout=30)
-    eventually(lambda: stack.joined() == {"bob", "carol"}, 30)
+    subprocess.run([sys.executable, "-m", "supervisor.supervisord"], cwd=directory, check=True, timeout=PATIENCE)
+    eventually(lambda: stack.joined() == {"bob", "carol"})
     assert stack.of("late")["state"] == "STOPPED"
     second = subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord"], cwd=directory, capture_output=True, text=True, check=False
@@ -210,7 +208,7 @@ def test_a_reload_of_supervisord_keeps_the_stack(stack):
     stack.up("--clients", 1)
     before = stack.pid("bob")
     os.kill(stack.supervisor(), signal.SIGHUP)
-    eventually(lambda: stack.joined() == {"bob"} and stack.pid("bob") != before, 60)
+    eventually(lambda: stack.joined() == {"bob"} and stack.pid("bob") != before)
     stack.run("join", "late")
     stack.run("kill", "late")
     assert stack.of("late")["reason"] == "killed"
@@ -288,7 +286,7 @@ def test_progress_is_shown_at_a_terminal(stack):
                 seen += data
         except OSError:
             pass
-        starting.communicate(timeout=60)
+        starting.communicate(timeout=PATIENCE)
     os.close(leader)
     assert starting.returncode == 0
     assert b"participants joining" in seen

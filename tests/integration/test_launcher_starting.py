@@ -14,9 +14,7 @@ import pytest
 from chitty import process
 from chitty.stack import leftovers
 from tests.integration.launching import Stack
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import PATIENCE, eventually
 
 KINDS = {stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK}
 
@@ -151,14 +149,14 @@ def test_the_life_of_a_participant(stack, how):
     stack.run("join", "alice")
     assert was_execed(stack.pid("alice")) is (how == "exec"), "one that joins later is started likewise"
     assert "said at Lamport time" in stack.run("say", "zoe", "hé")
-    assert "zoe: hé" in stack.run("logs", "bob")
+    eventually(lambda: "zoe: hé" in stack.run("logs", "bob"))
     stack.run("pause", "bob")
     stack.run("unpause", "bob")
     stack.run("kill", "bob")
     assert stack.of("bob")["reason"] == "killed"
     stack.run("restart", "bob")
     stack.run("restart", "server")
-    eventually(lambda: stack.joined() == {"alice", "bob", "carol", "zoe"}, 30)
+    eventually(lambda: stack.joined() == {"alice", "bob", "carol", "zoe"})
     stack.run("leave", "alice")
     stack.run("doctor")
     stack.run("down")
@@ -219,11 +217,12 @@ def test_a_crash_is_what_it_is(stack, how):
         "too_soon": "crashed (exit status 5)",
     }
     for name in ends:
-        stack.start("join", name, "--bot", f"mine:{name}").communicate(timeout=60)
-    eventually(lambda: all(stack.of(name).get("reason") for name in ends), 30)
+        stack.start("join", name, "--bot", f"mine:{name}").communicate(timeout=PATIENCE)
+    eventually(lambda: all(stack.of(name).get("reason") for name in ends))
     assert {name: stack.of(name)["reason"] for name in ends} == ends
     assert {stack.of(name)["state"] for name in ends if name != "too_soon"} == {"EXITED"}
-    assert stack.of("too_soon")["state"] == "FATAL", "supervisord takes it for a failed start"
+    # supervisord calls it a failed start, if the machine was quick enough for it to end within a second
+    assert stack.of("too_soon")["state"] in {"FATAL", "EXITED"}
     prose = {name: [record.prose for record in stack.records(name) if record.prose] for name in ends}
     assert [line for line in prose["exits"] if "said" in line] == ["said by a thread", "said at exit"]
     assert "enough" in prose["says_why"]
@@ -260,8 +259,8 @@ def test_a_supervisord_that_was_started_in_another_way_execs(stack):
     started(stack, "fork", "--clients", 2)
     stack.run("down")
     stock = [sys.executable, "-m", "supervisor.supervisord"]
-    subprocess.run(stock, cwd=stack.layout.directory, env=stack.environment, check=True, timeout=30)
-    eventually(lambda: stack.joined() == {"bob", "carol"}, 30)
+    subprocess.run(stock, cwd=stack.layout.directory, env=stack.environment, check=True, timeout=PATIENCE)
+    eventually(lambda: stack.joined() == {"bob", "carol"})
     assert was_execed(stack.pid("bob"))
 
 

@@ -1,5 +1,6 @@
 """The README does what it says: its commands are run, its code too."""
 
+import json
 import os
 import re
 import shlex
@@ -10,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from chitty import cli, resources, settings
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"`chitty ((?!COMMAND)[a-z]+[^`]*)`", README)))
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def blocks(language: str) -> list[str]:
@@ -42,7 +42,7 @@ class Shell:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             stdin=subprocess.DEVNULL,
         )
         assert ran.returncode == expect, f"{command}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}"
@@ -97,9 +97,10 @@ def test_the_commands_shown_work_on_a_stack(shell):
         "chitty completion bash",
         "chitty restart server",
         "chitty kill server",
-        "chitty leave --all",
-        "chitty down --purge",
     ):
+        shell.run(command)
+    eventually(lambda: all(one["joined"] for one in json.loads(shell.run("chitty status --json"))["participants"]))
+    for command in ("chitty leave --all", "chitty down --purge"):
         shell.run(command)
 
 
@@ -113,11 +114,11 @@ def test_the_library_and_a_bot_of_ones_own(shell):
         "            print(event", "            if event.participant == 'polly': break\n            print(event"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=30, cwd=shell.folder
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=PATIENCE, cwd=shell.folder
     )
     assert ran.returncode == 0, ran.stderr
     assert "alice hello" in ran.stdout
-    assert "polly: hello" in shell.run("chitty logs polly --grep hello")
+    eventually(lambda: "polly: hello" in shell.run("chitty logs polly --grep hello"))
 
 
 def test_the_settings_shown_are_settings():

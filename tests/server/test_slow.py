@@ -13,7 +13,7 @@ from tests.proxies import DOWN, proxying
 from tests.refusals import refused
 from tests.running import running
 from tests.services import Peer, events, peers, serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 LONG = "\U0001f600" * 128  # half a kilobyte
 NO_RATE = {"limits__messages_per_second": 0}
@@ -44,7 +44,7 @@ async def say(peer: Peer, call: Any, count: int) -> int:
 async def until_absent(service: Service, busy: Peer, reader: Reader) -> None:
     """Say something until the service has ended the stream of one who does not read."""
     call = busy.publishing()
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE):
         while not len(service._replica.absences):
             last = await say(busy, call, 500)
             await eventually_async(lambda last=last: reader.last >= last)  # others are served all the while
@@ -55,7 +55,7 @@ async def until_absent(service: Service, busy: Peer, reader: Reader) -> None:
     ("lag", "why"),
     [
         ({"lag__events": 2000, "lag__seconds": 600.0}, "more than 2000 events behind"),
-        ({"lag__events": 10**9, "lag__seconds": 0.5}, "nothing was read for 0.5 s"),
+        ({"lag__events": 10**9, "lag__seconds": 1.5}, "nothing was read for 1.5 s"),
     ],
     ids=["events", "time"],
 )
@@ -89,7 +89,7 @@ async def _read_into(stream: Any, have: list[int]) -> None:
 
 
 async def test_one_that_does_not_come_back_after_that_is_expelled():
-    changes = {"grace": 0.5, "lag__seconds": 0.5, **NO_RATE}
+    changes = {"grace": 0.5, "lag__seconds": 1.5, **NO_RATE}
     async with serving(**changes) as service, peers(service, 2) as (idle, busy):
         watching = busy.join("busy")
         await events(watching, 1)
@@ -126,7 +126,7 @@ async def test_one_that_was_never_caught_up_is_given_its_time():
 
 async def test_the_library_goes_on_by_itself_when_it_was_ended_for_not_reading():
     """Nothing reaches it for long; then it gets everything, in order, once."""
-    changes = {"grace": 600.0, "lag__seconds": 0.5, **NO_RATE}
+    changes = {"grace": 600.0, "lag__seconds": 1.5, **NO_RATE}
     async with serving(**changes) as service, peers(service, 1) as (busy,), proxying(service.address) as proxy:
         watching = busy.join("busy")
         await events(watching, 1)
@@ -139,14 +139,14 @@ async def test_the_library_goes_on_by_itself_when_it_was_ended_for_not_reading()
             last = await say(busy, busy.publishing(), 1)
             proxy.dropped = set()
             proxy.cut()
-            await eventually_async(lambda: alice._participant.last >= last, 20.0)
-        await asyncio.wait_for(listening, 20.0)
+            await eventually_async(lambda: alice._participant.last >= last)
+        await asyncio.wait_for(listening, PATIENCE)
         assert heard == list(range(heard[0], last + 1))
         assert pb.Event.LOST not in [event.reason for event in reader.events]
 
 
 async def test_the_library_reads_on_while_nobody_iterates_and_tells_of_the_gap(caplog):
-    async with serving(lag__seconds=0.5, **NO_RATE) as service, peers(service, 1) as (busy,):
+    async with serving(lag__seconds=1.5, **NO_RATE) as service, peers(service, 1) as (busy,):
         stream = busy.join("busy")
         await events(stream, 1)
         reader = Reader(stream)
@@ -154,7 +154,7 @@ async def test_the_library_reads_on_while_nobody_iterates_and_tells_of_the_gap(c
             call = busy.publishing()
             for _ in range(12):
                 last = await say(busy, call, 1000)
-            await eventually_async(lambda: alice._participant.last == last, 20.0)
+            await eventually_async(lambda: alice._participant.last == last)
             assert caplog.text.count("10000 events wait and are not taken") == 1
             kept = [(await anext(alice)).sequence for _ in range(10_000)]
             with pytest.raises(chitty.EventsDropped, match=r"\d+ events are missing here") as gap:
@@ -162,7 +162,7 @@ async def test_the_library_reads_on_while_nobody_iterates_and_tells_of_the_gap(c
             assert kept == list(range(2, kept[-1] + 1))
             assert str(gap.value).startswith(f"{last - kept[-1]} events")
             last = await say(busy, call, 1)
-            assert (await asyncio.wait_for(anext(alice), 5.0)).sequence == last
+            assert (await asyncio.wait_for(anext(alice), PATIENCE)).sequence == last
         await eventually_async(lambda: reader.last == last + 1)
         assert [event.reason for event in reader.events if event.kind == pb.Event.LEFT] == [pb.Event.ASKED]
 
