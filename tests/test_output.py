@@ -213,7 +213,7 @@ def test_a_process_whose_log_is_gone_ends(children: list[subprocess.Popen[bytes]
     child.stdout.close()
     child.stdin.write(b"go on\n")
     child.stdin.flush()
-    assert child.wait(10) == os.EX_IOERR
+    assert child.wait(PATIENCE) == os.EX_IOERR
 
 
 def test_a_log_may_be_a_file_beside_a_terminal(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ async def test_a_service_that_hangs_up_is_tried_again_with_a_word_on_what_may_be
 
 
 async def test_one_who_belonged_waits_for_the_service_to_be_itself_again(made, tmp_path, monkeypatch):
-    other, refused = folder(tmp_path / "others"), []
+    other, refused, addresses = folder(tmp_path / "others"), [], []
 
     def distrust(said: str) -> Untrusted | None:
         refused.append(known := transport_distrust(said))
@@ -116,11 +116,13 @@ async def test_one_who_belonged_waits_for_the_service_to_be_itself_again(made, t
     transport_distrust = transport.distrust
     monkeypatch.setattr(transport, "distrust", distrust)
     async with serving(tls=tls(made, mutual=False)) as service:
-        port = int(service.address.rpartition(":")[2])
-        me = await chitty.join("alice", service.address, credentials=of(made)).__aenter__()
-    async with serving(tls=tls(other, mutual=False), port=port):
+        addresses.append(service.address)
+        me = await chitty.join("alice", lambda: addresses[-1], credentials=of(made)).__aenter__()
+    async with serving(tls=tls(other, mutual=False)) as service:
+        addresses.append(service.address)
         await eventually_async(lambda: any(refused))
-    async with serving(tls=tls(made, mutual=False), port=port):
+    async with serving(tls=tls(made, mutual=False)) as service:
+        addresses.append(service.address)
         await eventually_async(lambda: me.joined)
         await me.leave()
 

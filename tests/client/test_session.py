@@ -234,14 +234,15 @@ async def test_after_a_cut_connection_it_is_back_and_what_was_said_is_heard_once
 
 
 async def test_a_new_order_is_joined_anew_and_what_was_under_way_is_unacknowledged(lines):
+    addresses, memberships = [], []
     async with serving() as old:
-        port = int(old.address.rpartition(":")[2])
-        memberships = []
-        alice = chitty.join("alice", old.address, on_membership=memberships.append)
+        addresses.append(old.address)
+        alice = chitty.join("alice", lambda: addresses[-1], on_membership=memberships.append)
         await alice.__aenter__()
         first = alice._participant.epoch
     await eventually_async(lambda: memberships == [True, False])
-    async with serving(port=port):
+    async with serving() as new:
+        addresses.append(new.address)
         await eventually_async(lambda: memberships == [True, False, True])
         assert alice._participant.epoch != first
         await alice.publish("here again")

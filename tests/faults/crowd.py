@@ -61,13 +61,20 @@ class Listener:
         while await self.read():
             pass
 
+    async def stay(self) -> None:
+        """Read to the end of the membership: resume a stream that ends because this process was too slow to read."""
+        await self.listen()
+        while self.status is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            self.resume()
+            await self.listen()
+
 
 class Crowd:
     """Listeners, each with a task that reads."""
 
     def __init__(self, listeners: list[Listener]) -> None:
         self.listeners = listeners
-        self.tasks = [asyncio.create_task(listener.listen()) for listener in listeners]
+        self.tasks = [asyncio.create_task(listener.stay()) for listener in listeners]
 
     def all_heard(self, sequence: int) -> bool:
         return all(listener.last >= sequence for listener in self.listeners)

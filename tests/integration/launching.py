@@ -29,7 +29,10 @@ class Stack:
         self.environment.pop("NO_COLOR", None)
 
     def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "chitty", *map(str, arguments)]
+        words = list(map(str, arguments))
+        if words[:1] in (["up"], ["restart"]) and "--wait" not in words:
+            words[1:1] = ["--wait", str(PATIENCE)]
+        return [sys.executable, "-m", "chitty", *words]
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start a command and leave it running."""

@@ -206,9 +206,10 @@ def test_what_is_generated_starts_by_itself_with_stock_tools(stack):
 
 def test_a_reload_of_supervisord_keeps_the_stack(stack):
     stack.up("--clients", 1)
-    before = stack.pid("bob")
+    pid = stack.pid("bob")
     os.kill(stack.supervisor(), signal.SIGHUP)
-    eventually(lambda: stack.joined() == {"bob"} and stack.pid("bob") != before)
+    eventually(lambda: stack.call("status").returncode == 0 and stack.of("bob")["pid"] not in {None, pid})
+    eventually(lambda: stack.joined() == {"bob"})
     stack.run("join", "late")
     stack.run("kill", "late")
     assert stack.of("late")["reason"] == "killed"
