@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chitty import journal
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 FORGED = 'deliver lamport=3 n=4 op=publish epoch=5b1e77 seq=4 stamped=2 participant=bob text="I owe you"'

@@ -317,7 +317,7 @@ class Session:
                     await self._last_receipts(began + RECEIPT_SECONDS)
                     await self._ask_to_leave()
                     await asyncio.wait({self._following})
-                reason = "left" if self._heard_all else "left, but its stream broke before its end"
+                reason = self._how_it_left()
             else:
                 reason = f"refused: {self.failure}" if self.failure else "stopped while it did not belong"
         except TimeoutError:
@@ -326,6 +326,11 @@ class Session:
         finally:  # whoever waits for this may be cancelled
             self._leaving = True
             await self._end(reason)
+
+    def _how_it_left(self) -> str:
+        if self._participant.unanswered:
+            return "left, but without its last receipts"
+        return "left" if self._heard_all else "left, but its stream broke before its end"
 
     async def _last_receipts(self, until: float) -> None:
         """Wait for what was published. What the service does not answer in time must not keep the Leave back."""
@@ -487,7 +492,9 @@ class Session:
                     return
                 await backoff.wait(refusal.retry_after)
             else:
-                self._journal.write(self._participant.acknowledge([receipt]))
+                await self._outbox.settled()
+                if not self._participant.unanswered:  # receipts come in order: this one would vouch for the others
+                    self._journal.write(self._participant.acknowledge([receipt]))
                 return
 
     async def _connect(self) -> Transport:

@@ -70,6 +70,11 @@ class Participant:
         """Number of the last message sent."""
         return self._number
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether a message to the chat has neither a receipt nor a refusal."""
+        return Kind.PUBLISHED in self._waiting.values()
+
     def deliver(self, events: Iterable[Event]) -> list[steps.Deliver]:
         """Receive events, each a receive event of its own; those received before are no step."""
         delivered = []

@@ -24,6 +24,7 @@ from chitty import (
 from chitty.client import inbox
 from chitty.client.transport import Transport
 from chitty.output import Entries
+from chitty.wire import convert
 from tests.proxies import DOWN, UP, proxying
 from tests.services import serving
 from tests.takeover import take_over
@@ -503,6 +504,27 @@ async def test_a_leave_is_sent_without_the_receipts_that_do_not_come(service, li
     assert [type(end) for end in ends] == [Unacknowledged, SessionEnded]
     sent = [what for what in happened(lines("alice")) if what.startswith("send")]
     assert sent == ["send join", "send publish", "send leave"]
+
+
+async def test_the_receipt_of_a_leave_does_not_vouch_for_messages_that_have_none(service, lines, monkeypatch):
+    """Receipts come in the order of messages: an `ack` of the Leave would claim that all before it were answered."""
+    monkeypatch.setattr(session_module, "RECEIPT_SECONDS", 0.1)
+
+    async def publish(self, messages):
+        await self._call.write(convert.publish_request(messages))
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(session_module.Publishing, "publish", publish)
+    alice = chitty.join("alice", service.address, events=False)
+    await alice.__aenter__()
+    saying = asyncio.create_task(alice.publish("answered to nobody"))
+    await eventually_async(lambda: "deliver publish" in happened(lines("alice")))
+    await alice.leave()
+    with pytest.raises(Unacknowledged):
+        await saying
+    assert happened(lines("alice"))[-2:] == ["send leave", "end"]
+    assert lines("alice")[-1].fields["reason"] == "left, but without its last receipts"
+    assert not alice.gave_up
 
 
 async def test_a_leave_that_is_cancelled_ends_the_session_all_the_same(lines):

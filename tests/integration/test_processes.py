@@ -105,7 +105,8 @@ def test_a_human_says_what_its_input_says_verbatim_and_nothing_else(processes):
     assert processes.ready("alice")["left"] is True
 
 
-def test_one_that_leaves_a_service_that_does_not_answer_gives_up_and_says_so(processes):
+def frozen_and_told_to_leave(processes):
+    """Freeze the server, let alice speak and be stopped; return her process once she has asked to leave."""
     processes.server()
     alice = processes.client("alice")
     eventually(lambda: processes.joined("alice"))
@@ -114,10 +115,29 @@ def test_one_that_leaves_a_service_that_does_not_answer_gives_up_and_says_so(pro
     eventually(lambda: "op=publish" in processes.log("alice"))
     alice.terminate()
     eventually(lambda: "op=leave" in processes.log("alice"))
+    return alice
+
+
+def test_one_that_leaves_a_service_that_does_not_answer_gives_up_and_says_so(processes):
+    alice = frozen_and_told_to_leave(processes)
     alice.terminate()  # a second one does not hurry it
     assert alice.wait(PATIENCE) == 0
     assert processes.events("alice")[-1].fields["reason"] == "gave up leaving"
     assert processes.ready("alice")["left"] is False
+    thaw(processes)
+
+
+def test_a_service_that_answers_late_is_left_and_the_logs_are_valid(processes):
+    alice = frozen_and_told_to_leave(processes)
+    thaw(processes)
+    assert alice.wait(PATIENCE) == 0
+    ends = {"left", "left, but without its last receipts", "gave up leaving"}  # by what was quicker
+    assert processes.events("alice")[-1].fields["reason"] in ends
+    assert check.check(processes.folder).judgement is Judgement.VALID
+
+
+def thaw(processes):
+    """Let the server go on until it knows that alice has left, and end."""
     processes.started["server"].send_signal(signal.SIGCONT)
     eventually(lambda: "op=leave" in processes.log("server"))
     processes.started["server"].terminate()
