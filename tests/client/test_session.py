@@ -22,6 +22,7 @@ from chitty import (
     journal,
 )
 from chitty.client import inbox
+from chitty.client import session as session_module
 from chitty.client.transport import Transport
 from chitty.output import Entries
 from chitty.wire import convert
