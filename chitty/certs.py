@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chitty import hints
-from chitty.core.errors import NotInstalled, SettingsError
+from chitty.core.errors import NotInstalled, SettingsError, cause
 from chitty.core.names import fold
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def make(
             made.append(_write(folder.server, authority.certify_server(every, days)))
         made += [_write(folder.client(name), authority.certify_client(name, days)) for name in unique]
     except OSError as error:
-        raise SettingsError(f"cannot make certificates in {directory}: {error.filename}: {error.strerror}") from None
+        where = error.filename or directory
+        raise SettingsError(f"cannot make certificates in {directory}: cannot write {where}: {cause(error)}") from None
     kept = [files.cert for files, new in ((folder.authority, fresh), (folder.server, server)) if not new]
     return Made(tuple(made), tuple(kept))
 

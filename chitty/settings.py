@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import yaml
 
-from chitty.core.errors import InvalidArgument, SettingsError
+from chitty.core.errors import InvalidArgument, SettingsError, cause
 from chitty.core.names import check_text, normalise
 
 T = TypeVar("T")
@@ -281,7 +281,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+        raise SettingsError(f"cannot read {path}: {cause(error)}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 at byte {error.start}") from None
 

@@ -22,7 +22,7 @@ from chitty.client import stdin
 from chitty.client.credentials import Credentials
 from chitty.client.session import Locate, Session, join
 from chitty.client.stopping import until_stopped
-from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged, Unavailable
+from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged, Unavailable, cause
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text, normalise
 from chitty.streams import Unwritable
@@ -55,7 +55,7 @@ def run(name: str, address: str | Locate, log: Path, credentials: Credentials | 
     try:
         stream = log.open("ab", buffering=0)
     except OSError as error:
-        raise SettingsError(f"cannot write the log {log}: {error.strerror}; choose another with --log") from None
+        raise SettingsError(f"cannot write the log {log}: {cause(error)}; choose another with --log") from None
     with stream:
         output.log_to(stream.fileno(), name)
         asyncio.run(until_stopped(Chat(name, address, credentials).run(), *_LEAVE_AT))

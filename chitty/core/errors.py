@@ -146,6 +146,14 @@ class Unavailable(Refusal):
     reason = "UNAVAILABLE"
 
 
+def cause(error: OSError) -> str:
+    """Return in words why the operating system refused, for an error text of ours; never empty, and never None.
+
+    An OSError that Python raises itself, such as for a socket's path that is too long, has no `strerror`.
+    """
+    return error.strerror or str(error) or type(error).__name__
+
+
 _TRAVELLING: tuple[type[Refusal], ...] = (
     InvalidArgument,
     NameTaken,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chitty import __version__, hints, logfile
-from chitty.core.errors import AlreadyExists, ChittyError, StackError
+from chitty.core.errors import AlreadyExists, ChittyError, StackError, cause
 from chitty.lab.run import Watch, own_stack, play
 from chitty.lab.scenario import Scenario
 from chitty.stack.control import quiet
@@ -85,7 +85,7 @@ def record(
         try:
             _keep(stack.layout, directory, scenario, seed)
         except OSError as error:
-            raise StackError(f"cannot write {error.filename or directory}: {error.strerror}") from None
+            raise StackError(f"cannot write {error.filename or directory}: {cause(error)}") from None
 
 
 def produce(directory: Path) -> Iterator[Made]:

@@ -1,9 +1,10 @@
 """Files written whole or not at all, so that no reader, supervisord least of all, sees half of one."""
 
+import contextlib
 import os
 from pathlib import Path
 
-from chitty.core.errors import StackError
+from chitty.core.errors import StackError, cause
 
 
 def write(path: Path, text: str) -> None:
@@ -18,5 +19,6 @@ def write(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise StackError(f"cannot write {path}: {error.strerror}") from None
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise StackError(f"cannot write {path}: {cause(error)}") from None

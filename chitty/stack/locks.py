@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from chitty.core.errors import NotRunning, StackError, TimedOut
+from chitty.core.errors import NotRunning, StackError, TimedOut, cause
 
 
 def is_held(path: Path) -> bool:
@@ -60,7 +60,7 @@ def _try(path: Path) -> int | None:
     except FileNotFoundError:
         raise NotRunning(f"{path.parent} does not exist: `chitty up` makes a stack") from None
     except OSError as error:
-        raise StackError(f"cannot lock {path}: {error.strerror}") from None
+        raise StackError(f"cannot lock {path}: {cause(error)}") from None
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), path.stat()):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from chitty.core.errors import SettingsError, StackError
+from chitty.core.errors import SettingsError, StackError, cause
 from chitty.trace import faults, html, mermaid, perfetto, png, reading, shiviz, svg
 from chitty.trace.axis import Axis
 from chitty.trace.causality import Causality
@@ -123,7 +123,7 @@ def save(made: Drawing, output: Path) -> None:
     try:
         output.write_bytes(made.data)
     except OSError as error:
-        raise StackError(f"cannot write {output}: {error.strerror}") from None
+        raise StackError(f"cannot write {output}: {cause(error)}") from None
 
 
 def _text(text: str, warnings: Callable[[str], Iterable[str]] = lambda _: ()) -> Drawing:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from chitty.core.errors import SettingsError, WrongSecret
+from chitty.core.errors import SettingsError, WrongSecret, cause
 
 VARIABLE = "CHITTY_SECRET"
 """The environment variable that may hold it."""
@@ -41,7 +41,7 @@ def read(file: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
     except UnicodeDecodeError:
         raise SettingsError(f"the secret in {path} is not UTF-8: {_MAKE.format(path)}") from None
     except OSError as error:
-        raise SettingsError(f"cannot read the secret {path}: {error.strerror}; {_MAKE.format(path)}") from None
+        raise SettingsError(f"cannot read the secret {path}: {cause(error)}; {_MAKE.format(path)}") from None
     if not text:
         raise SettingsError(f"the secret in {path} is empty: {_MAKE.format(path)}")
     return _checked(text, str(path))

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from chitty.core.errors import SettingsError
+from chitty.core.errors import SettingsError, cause
 from chitty.core.names import fold
 
 SCHEME = b"chitty:"
@@ -102,7 +102,7 @@ def _read(path: str | os.PathLike[str], what: str, mark: bytes) -> bytes:
     try:
         found = Path(path).read_bytes()
     except OSError as error:
-        raise SettingsError(f"cannot read the {what} {path}: {error.strerror}; {_REMEDY}") from None
+        raise SettingsError(f"cannot read the {what} {path}: {cause(error)}; {_REMEDY}") from None
     if b"-----BEGIN " not in found or mark not in found:
         raise SettingsError(f"{path} is no {what} in PEM: {_REMEDY}")
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chitty.core.errors import SettingsError
+from chitty.core.errors import SettingsError, cause
 from chitty.ending import Afterwards
 from chitty.lab.bench import costs, durable, fanout, join, latency, machine, participants, recover, results, systems
 from chitty.lab.bench.processes import end_all, kill_all
@@ -75,7 +75,7 @@ def load(path: Path) -> Run | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+        raise SettingsError(f"cannot read {path}: {cause(error)}") from None
 
 
 def _new(options: Options) -> Run:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chitty.core.errors import StackError
+from chitty.core.errors import StackError, cause
 from chitty.lab.bench import page, plots, results
 from chitty.lab.bench.results import Run
 
@@ -21,7 +21,7 @@ def write_run(run: Run, folder: Path) -> None:
         fresh.write_bytes(results.encode(run))
         fresh.replace(folder / RUN)
     except OSError as error:
-        raise StackError(f"cannot write {folder / RUN}: {error.strerror}") from None
+        raise StackError(f"cannot write {folder / RUN}: {cause(error)}") from None
 
 
 def write_plots(run: Run, folder: Path) -> None:

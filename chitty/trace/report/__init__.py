@@ -7,12 +7,13 @@ The same logs give the same bytes. What a run says is data to the template, neve
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chitty.core.errors import NotRunning, StackError
+from chitty.core.errors import NotRunning, StackError, cause
 from chitty.trace import check, reading
 from chitty.trace.causality import Causality
 from chitty.trace.reading import ALWAYS
@@ -111,6 +112,7 @@ def _replace(target: Path, pdf: bytes) -> None:
         part.write_bytes(pdf)
         part.replace(target)
     except OSError as error:
-        raise StackError(f"cannot write {target}: {error.strerror}") from None
+        raise StackError(f"cannot write {target}: {cause(error)}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where it may not even be looked for, there is none
+            part.unlink(missing_ok=True)
