@@ -100,8 +100,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         # click ends the program at a broken pipe; here it is none of the standard streams
         cause = error.__context__ if isinstance(error, SystemExit) else error
-        return fail(f"{type(cause).__name__}: {cause}; with CHITTY_DEBUG=1 it says where")
+        return fail(_unforeseen(cause))
     return result if isinstance(result, int) else DONE
+
+
+def _unforeseen(error: BaseException | None) -> str:
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        return f"cannot use {os.fsdecode(error.filename)!r}: {errors.cause(error)}"
+    return f"{type(error).__name__}: {error}; with CHITTY_DEBUG=1 it says where"
 
 
 def main() -> None:

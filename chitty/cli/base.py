@@ -3,6 +3,7 @@
 It knows no command.
 """
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import click
 
 from chitty import __version__
 from chitty.cli import calling
+from chitty.core.errors import StackError
 
 if TYPE_CHECKING:
     from chitty.stack.control import Stack
@@ -99,9 +101,26 @@ def cli(ctx: click.Context, *, directory: str, quiet: bool, color: str) -> None:
 
     A stack is a server and its participants under supervisord, in one directory.
     """
+    if not Path(directory).is_absolute() and ctx.invoked_subcommand != "completion":
+        _check_current_directory()
     ctx.obj = Session(directory or ".chitty", quiet, color)
     given = ctx.get_parameter_source("directory") is click.core.ParameterSource.COMMANDLINE
     calling.directory.set(directory if given else "")
+
+
+def _check_current_directory() -> None:
+    """Refuse to look for the stack from a directory that leads nowhere.
+
+    Raises:
+        StackError: the current directory was removed, or this account may not enter it.
+    """
+    remedy = "change to another one with `cd`, or name the stack's directory by an absolute path with -C"
+    try:
+        path = Path.cwd()
+    except FileNotFoundError:
+        raise StackError(f"the current directory was removed: {remedy}") from None
+    if not os.access(".", os.X_OK):
+        raise StackError(f"this account may not enter the current directory, {path}: {remedy}")
 
 
 def caller() -> "Caller":
@@ -109,7 +128,9 @@ def caller() -> "Caller":
     from chitty.stack.membership import Caller
 
     searched = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return Caller(sys.executable, tuple(dict.fromkeys((str(Path.cwd()), *searched))))
+    with contextlib.suppress(FileNotFoundError):  # it was removed
+        searched.insert(0, str(Path.cwd()))
+    return Caller(sys.executable, tuple(dict.fromkeys(searched)))
 
 
 def printable(text: str) -> str:

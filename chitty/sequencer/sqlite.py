@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from chitty.core.errors import StorageFailed
+from chitty.core.errors import StorageFailed, cause
 from chitty.core.event import Command
 from chitty.sequencer import Batch, Snapshot, codec
 from chitty.sequencer.memory import new_epoch
@@ -260,6 +260,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _folder(path: Path) -> str:
+    try:
+        return str(path.absolute().parent)
+    except OSError:
+        return "the current directory, which was removed"
+
+
 def _lock(path: Path) -> int:
     """Hold the database for this process's life. SQLite's own locks would not do: they let several servers in."""
     lock = path.with_name(f"{path.name}.lock")
@@ -267,7 +274,7 @@ def _lock(path: Path) -> int:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageFailed(
-            f"database {path}: cannot make {lock.name} in {path.absolute().parent}: {error.strerror};"
+            f"database {path}: cannot make {lock.name} in {_folder(path)}: {cause(error)};"
             " see that the directory exists and may be written"
         ) from None
     try:
