@@ -21,6 +21,7 @@ from chitty.process import read_ready
 from chitty.stack import marking
 from chitty.stack.forking import Forking
 from chitty.stack.layout import SERVER
+from chitty.stack.workdir import Workdir
 
 _PATIENCE = 2.0  # seconds: a command that only looks whether the lock is held holds it for an instant
 
@@ -39,9 +40,10 @@ class Chitty:
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
-        self._events = Path("events.jsonl").resolve()
+        self._events = Path("events.jsonl")  # in the directory that supervisord works in, which may be moved
         self._statuses: dict[int, int] = {}
         self._wrap_waitpid(supervisord.options)
+        Workdir(supervisord)
         self._forking = Forking(supervisord.options, _let_go)
         events.subscribe(events.ProcessStateEvent, self._changed)
 
