@@ -3,6 +3,7 @@
 Must not know what the process is for, nor gRPC: commands that only control import this too.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from chitty.core.errors import cause
 from chitty.output import CANNOT_WRITE, logger
 
 MINIMUM_LIFE = 1.2
@@ -40,16 +42,19 @@ def linger() -> None:
 def write_ready(path: Path, **facts: Any) -> None:
     """Publish facts about this process, whole or not at all: its pid, its start, and what it is given.
 
-    That it could not is logged, and no reason to end.
+    That it could not is logged, and no reason to end. Where its folder does not exist nobody waits for it.
     """
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises where the folder may not be looked for
+        return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     told = {"pid": os.getpid(), "started": started(os.getpid()), **facts}
     try:
         fresh.write_text(json.dumps(told), encoding="utf-8")
         fresh.replace(path)
     except OSError as error:  # the disk may be full: what the process is for goes on
-        fresh.unlink(missing_ok=True)
-        logger("output").error("cannot write %s: %s", path, error.strerror)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        logger("output").error("cannot write %s: %s", path, cause(error))
 
 
 def read_ready(path: Path) -> dict[str, Any]:
@@ -61,11 +66,30 @@ def read_ready(path: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def located(ready: Path) -> str | None:
-    """Return the address that a process published in its ready file, None while it does not live."""
+def publisher(ready: Path) -> int | None:
+    """Return the pid of the process that published a ready file of a stack, None unless it lives and works there.
+
+    So a copy of the file leads nowhere, and neither does a pid that is another process's by now.
+    """
     facts = read_ready(ready)
-    address = facts.get("address")
-    return str(address) if address and alive(int(facts.get("pid", 0))) else None
+    pid = facts.get("pid")
+    if not isinstance(pid, int) or not alive(pid) or started(pid) != facts.get("started"):
+        return None
+    return pid if works_in(pid, ready.parent.parent) else None
+
+
+def works_in(pid: int, directory: Path) -> bool:
+    """Tell whether a directory is the current one of a process: the very directory, whatever it is called by now."""
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(directory)
+    except OSError:
+        return False
+
+
+def located(ready: Path) -> str | None:
+    """Return the address that a process published in its ready file, None while it does not live and work there."""
+    address = read_ready(ready).get("address")
+    return str(address) if address and publisher(ready) else None
 
 
 def alive(pid: int) -> bool:

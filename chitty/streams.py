@@ -13,6 +13,8 @@ import select
 import sys
 from typing import Any, ClassVar, TextIO
 
+from chitty.core.errors import cause
+
 PATIENCE = 1.0
 """Seconds that output waits for its reader once a command has been interrupted."""
 
@@ -60,7 +62,7 @@ class _Output(_Stream):
             except OSError as error:
                 self._lost = True
                 if not self._is_gone(error):
-                    raise Unwritable(f"cannot write to standard output: {error.strerror}") from None
+                    raise Unwritable(f"cannot write to standard output: {cause(error)}") from None
         return len(memoryview(data))
 
     def _is_gone(self, error: OSError) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,46 @@ def test_facts_are_json(tmp_path: Path) -> None:
         "address": "127.0.0.1:5051",
         "health": "SERVING",
     }
+
+
+def test_an_address_is_found_only_while_its_process_lives_and_works_in_the_same_stack(
+    tmp_path: Path, children: list[subprocess.Popen[bytes]]
+) -> None:
+    stack, copied, moved = tmp_path / "s", tmp_path / "k", tmp_path / "m"
+    (stack / "ready").mkdir(parents=True)
+    source = """
+        import sys
+        from pathlib import Path
+        process.write_ready(Path("ready/server"), address="127.0.0.1:5051")
+        print(flush=True)
+        sys.stdin.read()
+    """
+    child = subprocess.Popen(
+        program(source), cwd=stack, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=-1
+    )
+    children.append(child)
+    assert child.stdout is not None
+    child.stdout.readline()
+    shutil.copytree(stack, copied)
+    assert process.located(stack / "ready" / "server") == "127.0.0.1:5051"
+    assert process.located(copied / "ready" / "server") is None, "what it says is another stack's"
+    stack.rename(moved)
+    assert process.located(moved / "ready" / "server") == "127.0.0.1:5051"
+    stale = {**process.read_ready(moved / "ready" / "server"), "started": 1}
+    (moved / "ready" / "server").write_text(json.dumps(stale))
+    assert process.located(moved / "ready" / "server") is None, "the pid is another process's by now"
+
+
+@pytest.mark.parametrize("pid", [None, "41", -1, 0, 1.5, 2**80])
+def test_a_ready_file_with_a_pid_that_can_be_nobodys_leads_nowhere(tmp_path: Path, pid: object) -> None:
+    (tmp_path / "ready").mkdir()
+    (tmp_path / "ready" / "server").write_text(json.dumps({"pid": pid, "started": 0, "address": "127.0.0.1:5051"}))
+    assert process.located(tmp_path / "ready" / "server") is None
+
+
+def test_a_ready_file_is_not_written_where_nobody_waits_for_it(tmp_path: Path) -> None:
+    process.write_ready(tmp_path / "absent" / "alice", joined=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Who lives.

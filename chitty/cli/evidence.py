@@ -92,7 +92,7 @@ def check(session: Session, *, where: Path | None, as_json: bool, watch: bool) -
 
     folder = where or Path(session.directory)
     colour = session.colours(sys.stdout)
-    runs = _stack_at(session, folder).supervisor.answers()
+    runs = _stack_at(session, folder).answers()
     if watch:
         verdict = _watched(session, folder, as_json=as_json)
     elif runs:
@@ -147,7 +147,7 @@ def report(
 
     folder = where or Path(session.directory)
     cover = reporting.Cover(title, authors, repo)
-    if _stack_at(session, folder).supervisor.answers():
+    if _stack_at(session, folder).answers():
         until = now_less(0)
         time.sleep(SETTLE)  # what was written by then is in the logs by now
         made = reporting.write(folder, output, cover, until=until, alive=process.alive, fonts=fonts)
@@ -178,7 +178,7 @@ def _watched(session: Session, folder: Path, *, as_json: bool) -> "Verdict":
     colour = session.colours(sys.stderr if as_json else sys.stdout)
     session.notice("watching: nothing is said while every property holds; Ctrl-C ends it with the verdict")
     try:
-        for broken in following.follow(lambda: streams.reader_stays() and stack.supervisor.answers()):
+        for broken in following.follow(lambda: streams.reader_stays() and stack.answers()):
             for violation in broken:
                 line = show.breach(violation, names_[violation.property], colour=colour)
                 click.echo(line, err=as_json, color=colour)

@@ -93,16 +93,16 @@ def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
     """Start and follow; the stack ends with that, whatever ends it."""
     from chitty import process
     from chitty.core.errors import ChittyError
-    from chitty.stack import ending, locks, tail
+    from chitty.stack import ending, leftovers, tail
 
     stack = session.stack()
     follower = tail.Follower(stack.layout.logs, None, tail.Filter(), at_end=True)
-    ran = locks.is_held(stack.layout.life_lock)
+    ran = leftovers.is_held(stack.layout)
     holds = True
 
     def stop() -> None:
         if holds:
-            if locks.is_held(stack.layout.life_lock):
+            if leftovers.is_held(stack.layout):
                 session.notice("stopping" if streams.reader_stays() else "nobody reads the logs any more: stopping")
             ending.end(stack)
 

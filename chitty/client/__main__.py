@@ -18,7 +18,7 @@ from chitty import output, process, settings
 from chitty.client import bot, credentials, stdin
 from chitty.client.session import Session, join
 from chitty.client.stopping import until_stopped
-from chitty.core.errors import ChittyError, InvalidArgument, Refusal, SettingsError, Unacknowledged
+from chitty.core.errors import ChittyError, InvalidArgument, Refusal, SettingsError, Unacknowledged, cause
 from chitty.core.names import normalise
 from chitty.settings import Program
 
@@ -75,9 +75,8 @@ class Client:
 
     def publish_ready(self, **facts: object) -> None:
         """Let the launcher know what became of this participant."""
-        if self._ready.parent.is_dir():
-            incarnation = self._session.incarnation if self._session else ""
-            process.write_ready(self._ready, incarnation=incarnation, **facts)
+        incarnation = self._session.incarnation if self._session else ""
+        process.write_ready(self._ready, incarnation=incarnation, **facts)
 
     def _on_membership(self, joined: bool) -> None:  # noqa: FBT001 - a callback's signature
         self.publish_ready(joined=joined)
@@ -122,7 +121,7 @@ def _load(path: Path) -> Program:
     try:
         program = settings.decode(path.read_bytes(), Program, str(path))
     except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+        raise SettingsError(f"cannot read {path}: {cause(error)}") from None
     return msgspec.structs.replace(program, name=normalise(program.name))
 
 

@@ -17,7 +17,7 @@ from chitty.lab import conditions
 from chitty.lab.conditions import Logs
 from chitty.lab.scenario import Scenario
 from chitty.lab.steps import Expect, Join, Kill, Leave, Pause, Restart, Say, Step, Unpause, Up, Wait
-from chitty.stack import ending, faults, leaving, locks, membership, say, waiting
+from chitty.stack import ending, faults, leaving, leftovers, membership, say, waiting
 from chitty.stack.control import Stack, quiet
 from chitty.stack.layout import Layout
 from chitty.stack.membership import Caller
@@ -51,7 +51,7 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
     Raises:
         AlreadyExists: a stack runs in the directory.
     """
-    if directory is not None and directory.is_dir() and locks.is_held(Layout.of(directory).life_lock):
+    if directory is not None and directory.is_dir() and leftovers.is_held(Layout.of(directory)):
         raise AlreadyExists(f"a stack runs in {directory}: give another directory, or `{_down(directory)}`")
     place = directory or Path(tempfile.mkdtemp(prefix="chitty-run-"))
     stays = keep or directory is not None
@@ -74,7 +74,7 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
     finally:
         if failed:
             tell(f"the logs are in {place / 'logs'}")
-        if keep and locks.is_held(stack.layout.life_lock):
+        if keep and leftovers.is_held(stack.layout):
             tell(f"the stack runs on: `{_down(place)}` stops it")
 
 

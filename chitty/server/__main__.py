@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from chitty import output, process, resources, settings
-from chitty.core.errors import ChittyError, SettingsError
+from chitty.core.errors import ChittyError, SettingsError, cause
 from chitty.journal import HUB
 from chitty.server.service import Service
 from chitty.settings import Server
@@ -32,8 +32,7 @@ _logger = logging.getLogger(f"chitty.{HUB}")
 
 
 def _publish_ready(**facts: str) -> None:
-    if READY.parent.is_dir():
-        process.write_ready(READY, **facts)
+    process.write_ready(READY, **facts)
 
 
 def _earlier_port() -> int:
@@ -64,8 +63,7 @@ async def serve(options: Server) -> None:
     service = Service(options, publish, secret.read(options.secret_file), _earlier_port())
     await service.start()
     publish()
-    if READY.parent.is_dir():
-        process.write_ready(PORT, port=int(service.address.rpartition(":")[2]))
+    process.write_ready(PORT, port=int(service.address.rpartition(":")[2]))
     service.applying.add_done_callback(lambda _: stop("the ordered log broke"))
     name = await stopping
     publish(health="NOT_SERVING")
@@ -82,7 +80,7 @@ def _settings(arguments: list[str]) -> Server:
     try:
         return settings.decode(path.read_bytes(), Server, str(path))
     except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+        raise SettingsError(f"cannot read {path}: {cause(error)}") from None
 
 
 def _use_all_descriptors() -> None:

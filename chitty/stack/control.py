@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from chitty import process
 from chitty.core.errors import NotRunning, StackError
 from chitty.core.names import fold
 from chitty.stack import leftovers, locks, members
@@ -38,10 +40,14 @@ class Stack:
 
     @property
     def supervisor(self) -> Supervisor:
-        """Its supervisord, whether or not it runs."""
-        if self._reached is None:
-            self._reached = Supervisor(self.layout.socket())
-        return self._reached
+        """Its supervisord, whether or not it runs, for whoever may change the stack.
+
+        Raises:
+            StackError: the stack belongs to another account.
+        """
+        if self.layout.directory.is_dir():
+            self.layout.check_owner()
+        return self._reach()
 
     def members(self) -> Members:
         """Return the stack as it is now.
@@ -50,9 +56,13 @@ class Stack:
             NotRunning: it does not run.
         """
         try:
-            return members.read(self.layout, self.supervisor)
+            return members.read(self.layout, self._reach())
         except NotRunning:
-            raise NotRunning(f"no stack runs in {self.layout.directory}: `chitty up` starts one") from None
+            raise self._not_running() from None
+
+    def answers(self) -> bool:
+        """Tell whether its supervisord is there."""
+        return self._reach().answers()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -60,17 +70,43 @@ class Stack:
 
         Raises:
             NotRunning: there is no stack in the directory.
+            StackError: it belongs to another account.
             TimedOut: another command held it for too long.
         """
-        if not self.layout.directory.is_dir():
-            raise NotRunning(f"no stack runs in {self.layout.directory}: `chitty up` starts one")
-        with locks.held(self.layout.change_lock, LOCK_WAIT, self.tell):
+        with self._locked(self.layout.change_lock, LOCK_WAIT, self.tell):
             self._reached = None  # another command may have moved the socket
             yield
+
+    def speaking(self, slug: str, wait: float) -> AbstractContextManager[None]:
+        """Hold the lock of one participant's voice, so that each line has its own receipt.
+
+        Raises:
+            NotRunning: there is no stack in the directory.
+            StackError: it belongs to another account.
+            TimedOut: another command held it for too long.
+        """
+        return self._locked(self.layout.locks / slug, wait)
 
     def note(self, program: str, **fact: Any) -> None:
         """Have supervisord note what is asked of a program, before it is done."""
         self.supervisor.call("chitty.note", program, json.dumps(fact))
+
+    @contextmanager
+    def _locked(self, path: Path, wait: float, tell: Callable[[str], None] | None = None) -> Iterator[None]:
+        if not self.layout.directory.is_dir():
+            raise self._not_running()
+        self.layout.check_owner()
+        with locks.held(path, wait, tell):
+            yield
+
+    def _reach(self) -> Supervisor:
+        if self._reached is None:
+            directory = self.layout.directory
+            self._reached = Supervisor(self.layout.socket(), lambda pid: process.works_in(pid, directory))
+        return self._reached
+
+    def _not_running(self) -> NotRunning:
+        return NotRunning(f"no stack runs in {self.layout.directory}: `chitty up` starts one")
 
     def publish_nothing(self, slug: str) -> None:
         """Remove what an earlier life of a process published."""
@@ -146,4 +182,4 @@ def _pids(stack: Stack, slugs: list[str]) -> dict[str, int]:
 
 def _deaf(pids: dict[str, int]) -> list[str]:
     """Return those that are still copies of supervisord."""
-    return [slug for slug, pid in pids.items() if b"supervisord" in leftovers.command_line(pid)]
+    return [slug for slug, pid in pids.items() if leftovers.is_supervisord(pid)]

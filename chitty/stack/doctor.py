@@ -1,8 +1,6 @@
 """Looking for what keeps a stack from working: one finding a line, each with its remedy. Changes nothing."""
 
 import errno
-import os
-import resource
 import shutil
 import socket
 import sys
@@ -11,15 +9,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from chitty import process, settings
-from chitty.core.errors import ChittyError, NotRunning
+from chitty.core.errors import ChittyError, NotRunning, cause
 from chitty.sequencer import sqlite
-from chitty.stack import leftovers, locks, members, plan, trust
+from chitty.stack import leftovers, limits, members, plan, trust
 from chitty.stack.control import Stack
 from chitty.stack.layout import SERVER, detour
 from chitty.stack.members import Members, Server
 from chitty.wire.address import join, proxies
 
-_MINIMUM_FILES = 4096  # minfds of supervisord.conf
+_SHOWN = 3  # files that are named
 _ROOM = 16 * 2**20  # bytes: some write-ahead log, and logs
 
 
@@ -48,23 +46,29 @@ def examine(stack: Stack) -> Iterator[Finding]:
     if not stack.layout.directory.is_dir():
         yield _well(f"no stack in {stack.layout.directory}: `chitty up` makes one")
         return
+    try:
+        stack.layout.check_owner()
+    except ChittyError as error:
+        yield _ill(str(error))
+        return  # looking at a database makes files beside it
     yield _socket(stack)
+    yield from _owners(stack)
     yield from _stack(stack)
 
 
 def _stack(stack: Stack) -> Iterator[Finding]:
-    pid = leftovers.supervisord(stack.layout)
-    held = locks.is_held(stack.layout.life_lock)
+    pids = leftovers.supervisors(stack.layout)
     now: Members | None = None
     try:
         now = stack.members()
     except NotRunning:
-        yield from _silence(stack, pid, held=held)
+        yield from _silence(stack, pids)
     except ChittyError as error:
         yield _ill(f"{error}; `chitty down` ends what runs")
     else:
         yield _well(f"supervisord runs: pid {now.supervisor}")
-    old = leftovers.find(stack.layout, now.supervisor if now else pid)
+    current = now.supervisor if now else next(iter(pids), None)
+    old = [pid for pid in pids if pid != current] + leftovers.find(stack.layout, current)
     if old:
         yield _ill(f"processes of an earlier run live on: {_listed(old)}; `chitty up` or `chitty down` ends them")
     yield _settings(stack)
@@ -83,10 +87,8 @@ def _python() -> Finding:
 
 
 def _open_files() -> Finding:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < _MINIMUM_FILES and os.geteuid() != 0:
-        return _ill(f"at most {hard} open files are allowed, supervisord needs {_MINIMUM_FILES}: raise `ulimit -Hn`")
-    return _well(f"open files: at most {'any number' if hard == resource.RLIM_INFINITY else hard}")
+    shortage = limits.shortage()
+    return _ill(shortage) if shortage else _well(f"open files: at most {limits.open_files()}")
 
 
 def _proxies() -> Iterator[Finding]:
@@ -97,15 +99,30 @@ def _proxies() -> Iterator[Finding]:
 
 def _socket(stack: Stack) -> Finding:
     try:
-        short = detour(stack.layout.directory).socket
+        plain = detour(stack.layout.directory)
+        plain.check()
     except ChittyError as error:
         return _ill(str(error))
-    return _well(f"socket {short or stack.layout.directory / 's.sock'}")
+    return _well(f"socket {plain.socket or stack.layout.directory / 's.sock'}")
 
 
-def _silence(stack: Stack, pid: int | None, *, held: bool) -> Iterator[Finding]:
-    if held or pid is not None:
-        yield _ill(f"supervisord (pid {pid}) holds the stack but does not answer: `chitty down` ends it")
+def _owners(stack: Stack) -> Iterator[Finding]:
+    """Look for files that another account left here, root most of all, which this one cannot use or replace."""
+    layout = stack.layout
+    folders = [layout.directory, layout.programs, layout.clients, layout.logs, layout.ready, layout.locks]
+    owner = layout.directory.stat().st_uid
+    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.lstat().st_uid != owner]
+    if found:
+        names = ", ".join(str(path.relative_to(layout.directory)) for path in sorted(found)[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        remedy = f"`sudo chown -R --reference={layout.directory} {layout.directory}`"
+        yield _ill(f"files of another account are in the stack: {names}{more}; {remedy} makes them yours")
+
+
+def _silence(stack: Stack, pids: list[int]) -> Iterator[Finding]:
+    if pids or leftovers.is_held(stack.layout):
+        who = f"supervisord (pid {pids[0]})" if pids else "a process that cannot be seen from here"
+        yield _ill(f"{who} holds the stack but does not answer: `chitty down` ends it")
         return
     yield _well("the stack does not run")
     stale = [path.name for path in (stack.layout.socket(), stack.layout.pidfile) if path.exists()]
@@ -121,7 +138,7 @@ def _settings(stack: Stack) -> Finding:
     except ChittyError as error:
         return _ill(f"{error}; `chitty down` and `chitty up` write it anew")
     place = join(told.server.host, told.server.port)
-    if told.server.port and not locks.is_held(stack.layout.life_lock):
+    if told.server.port and not leftovers.is_held(stack.layout):
         why = _unusable(told.server.host, told.server.port)
         if why:
             return _ill(why)
@@ -150,7 +167,7 @@ def _database(stack: Stack) -> Iterator[Finding]:
     if told.sequencer != "sqlite":
         return
     if not path.exists():
-        if process.alive(int(process.read_ready(stack.layout.ready / SERVER).get("pid", 0))):
+        if process.publisher(stack.layout.ready / SERVER):
             yield _ill(
                 f"database {path} is gone, and the server still writes to it: `chitty restart server` begins a new one"
             )
@@ -171,9 +188,7 @@ def _unusable(host: str, port: int) -> str:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return f"port {port} of {host} is taken: `chitty up --port 0` finds a free one"
-            return (
-                f"cannot listen on {join(host, port)}: {error.strerror}; set server.host to an address of this machine"
-            )
+            return f"cannot listen on {join(host, port)}: {cause(error)}; set server.host to an address of this machine"
     return ""
 
 

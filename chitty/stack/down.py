@@ -1,7 +1,6 @@
 """The sequence that stops a stack: participants, then the server, then supervisord, then whatever is left."""
 
 import contextlib
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -9,13 +8,12 @@ from pathlib import Path
 from chitty import process, settings
 from chitty.core.errors import NotRunning, SettingsError, StackError
 from chitty.sequencer import sqlite
-from chitty.stack import control, grace, leftovers, locks
+from chitty.stack import control, grace, leftovers
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER, detour
 from chitty.stack.supervisor import Undelivered
 
 _END = 10.0  # seconds that supervisord has to end once nothing is below it
-_KILLED = 2.0  # seconds that the kernel has to end what is killed
 
 
 def down(stack: Stack, *, purge: bool = False) -> bool:
@@ -39,19 +37,26 @@ def take_down(stack: Stack) -> bool:
     Raises:
         StackError: something of it lives on.
     """
-    pid = leftovers.supervisord(stack.layout)
+    ran = bool(leftovers.supervisors(stack.layout))
     with contextlib.suppress(NotRunning, Undelivered):
-        pid = _in_order(stack)
-    if pid is not None and process.alive(pid):
-        _kill(pid)
+        _in_order(stack)
+        ran = True
+    stuck = leftovers.supervisors(stack.layout)
+    # Without asking: what supervisord does when it is asked to end takes a second a process.
+    leftovers.end(stuck, [signal.SIGKILL])
     rest = leftovers.find(stack.layout, None)
     leftovers.end(rest)
-    alive = [left for left in [*rest, pid] if left is not None and process.alive(left)]
-    if alive or locks.is_held(stack.layout.life_lock):
+    alive = [pid for pid in [*stuck, *rest] if process.alive(pid)]
+    if alive:
         raise StackError(f"processes {alive} of this stack did not end: see `chitty doctor`")
+    if leftovers.is_held(stack.layout):
+        raise StackError(
+            f"{stack.layout.life_lock} is held by a process that cannot be seen from here: run this where it was"
+            " started, such as in its container"
+        )
     for path in (stack.layout.socket(), stack.layout.pidfile, *stack.layout.ready.glob("*")):
         path.unlink(missing_ok=True)
-    return pid is not None or bool(rest)
+    return ran or bool(rest)
 
 
 def kill(stack: Stack) -> None:
@@ -61,18 +66,14 @@ def kill(stack: Stack) -> None:
         StackError: something of it lives on.
     """
     # Its supervisord first: it would start the server again, and what it starts just now ends with it.
-    pids = [pid for pid in (leftovers.supervisord(stack.layout), *leftovers.find(stack.layout, None)) if pid]
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    if not until(lambda: not any(map(process.alive, pids)), _KILLED):
-        raise StackError(
-            f"processes {list(filter(process.alive, pids))} of this stack did not end: see `chitty doctor`"
-        )
+    pids = [*leftovers.supervisors(stack.layout), *leftovers.find(stack.layout, None)]
+    leftovers.end(pids, [signal.SIGKILL])
+    if alive := list(filter(process.alive, pids)):
+        raise StackError(f"processes {alive} of this stack did not end: see `chitty doctor`")
 
 
-def _in_order(stack: Stack) -> int:
-    """Ask all to end, and return supervisord's pid when it has, or will not."""
+def _in_order(stack: Stack) -> None:
+    """Ask all to end, participants first, and wait until supervisord has."""
     now = stack.members()
     # Its own shutdown stops programs one after the other, a second each: all are stopped together before.
     stuck = control.stop(stack, [member.slug for member in now.present()], grace.CLIENT + grace.REAPED)
@@ -88,13 +89,6 @@ def _in_order(stack: Stack) -> int:
         return not process.alive(now.supervisor)
 
     until(gone, _END)
-    return now.supervisor
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: not process.alive(pid), 2.0)
 
 
 def _purge(stack: Stack) -> None:

@@ -5,13 +5,14 @@ Writes nothing but the folders themselves, and knows no process.
 
 import hashlib
 import os
+import pwd
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from chitty import process
-from chitty.core.errors import StackError
+from chitty.core.errors import StackError, cause
 
 SERVER = "server"
 """The server's program; no participant can be called so."""
@@ -52,8 +53,16 @@ class Layout:
 
     @classmethod
     def of(cls, directory: str | os.PathLike[str]) -> "Layout":
-        """Return the layout of a directory, which need not exist."""
-        return cls(Path(directory).resolve())
+        """Return the layout of a directory, which need not exist.
+
+        Raises:
+            StackError: it is relative to a current directory that was removed, or cannot be looked for.
+        """
+        try:
+            return cls(Path(directory).resolve())
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
+            why = cause(error) if isinstance(error, OSError) else str(error)
+            raise StackError(f"cannot find the directory {os.fspath(directory)!r}: {why}") from None
 
     @property
     def config(self) -> Path:
@@ -150,17 +159,32 @@ class Layout:
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
         except OSError as error:
-            raise StackError(f"cannot make {self.directory}: {error.strerror}") from None
+            raise StackError(f"cannot make {self.directory}: {cause(error)}") from None
+
+    def check_owner(self) -> None:
+        """Refuse to change what another account owns: what is written now could not be used by that account later.
+
+        Raises:
+            StackError: the directory belongs to another account.
+        """
+        try:
+            owner = self.directory.stat().st_uid
+        except OSError as error:
+            raise StackError(f"cannot use {self.directory}: {cause(error)}") from None
+        if owner != os.geteuid():
+            raise StackError(
+                f"{self.directory} belongs to another account, {_account(owner)}: run this as {_account(owner)}, or"
+                " give a directory of your own with -C"
+            )
 
     def _close(self) -> None:
-        found = self.directory.stat()
-        if found.st_uid != os.geteuid():
-            raise StackError(f"{self.directory} belongs to another account: give a directory of your own with -C")
-        if not found.st_mode & _OTHERS:
+        self.check_owner()
+        mode = self.directory.stat().st_mode
+        if not mode & _OTHERS:
             return
         if not self._is_stack() and any(self.directory.iterdir()):
             raise StackError(
-                f"{self.directory} is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has other things in"
+                f"{self.directory} is open to others (mode {stat.S_IMODE(mode):04o}) and has other things in"
                 f" it than a stack: `chmod 700 {self.directory}`, or give another directory with -C"
             )
         self.directory.chmod(0o700)
@@ -169,12 +193,17 @@ class Layout:
         return any(path.exists() for path in (self.settings, self.config, self.life_lock, self.change_lock))
 
     def socket(self) -> Path:
-        """Return the socket that the written configuration names, or would."""
+        """Return the socket of this directory's supervisord, whether or not there is one.
+
+        The written configuration names it, unless that was copied here from another directory.
+        """
+        own = self.directory / "s.sock"
         try:
             found = _SOCKET_LINE.search(self.config.read_text(encoding="utf-8"))
-        except OSError:
-            found = None
-        return self.directory / (found[1] if found else "s.sock")
+        except (OSError, UnicodeDecodeError):
+            return own
+        named = Path(found[1]) if found else own
+        return named if named.name == f"{key(self.directory)}.sock" else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,31 +219,74 @@ class Detour:
     socket: Path | None = None
     link: Path | None = None
 
+    def check(self) -> None:
+        """Refuse a folder of these paths that is somebody else's; one that does not exist is right.
+
+        Raises:
+            StackError: it is, or cannot be looked at.
+        """
+        for path in filter(None, (self.socket, self.link)):
+            _check_private(path.parent)
+
+    def make(self) -> None:
+        """Make the folder of these paths, for its owner only.
+
+        Raises:
+            StackError: it is somebody else's, or cannot be made.
+        """
+        for path in filter(None, (self.socket, self.link)):
+            try:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise StackError(
+                    f"cannot make {path.parent} for the socket: {cause(error)}; use a shorter directory"
+                ) from None
+        self.check()
+
 
 def detour(directory: Path) -> Detour:
-    """Return the plain paths that a directory needs. Their folder is made, for its owner only.
-
-    Raises:
-        StackError: the folder is somebody else's, or cannot be made.
-    """
+    """Return the plain paths that a directory needs; nothing is made."""
     long = len(os.fsencode(directory / "s.sock")) > MAX_SOCKET_PATH
     magic = _PATTERN.search(str(directory)) is not None
     if not (long or magic):
         return Detour()
-    plain = _private_folder() / hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    plain = _private_folder() / key(directory)
     return Detour(plain.with_suffix(".sock") if long else None, plain if magic else None)
+
+
+def key(directory: str | os.PathLike[str]) -> str:
+    """Return what the plain paths of a directory are called: its own for good, even when it is moved.
+
+    A copy has another one, and so has a new directory at the same path. One that does not exist is called by its path.
+    """
+    try:
+        found = Path(directory).stat()
+        text = f"{found.st_dev}:{found.st_ino}".encode()
+    except OSError:
+        text = os.fsencode(directory)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def _private_folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     longest = MAX_SOCKET_PATH - len("/chitty/0123456789abcdef.sock")
     usable = _SAFE_PATH.fullmatch(runtime) and len(runtime) <= longest and os.access(runtime, os.W_OK | os.X_OK)
-    folder = Path(runtime) / "chitty" if usable else Path("/tmp") / f"chitty-{os.getuid()}"  # noqa: S108 - checked below
+    return Path(runtime) / "chitty" if usable else Path("/tmp") / f"chitty-{os.getuid()}"  # noqa: S108 - checked below
+
+
+def _check_private(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
+    except FileNotFoundError:
+        return
     except OSError as error:
-        raise StackError(f"cannot make {folder} for the socket: {error.strerror}; use a shorter directory") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StackError(f"cannot use {folder} for the socket: {cause(error)}; use a shorter directory") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & _OTHERS:
         raise StackError(f"{folder} is not a folder of yours alone: remove it, or use a shorter directory")
-    return folder

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chitty.core.errors import InvalidArgument, StackError, TimedOut
 from chitty.journal import Record
 from chitty.logfile import Growing
-from chitty.stack import locks, tail
+from chitty.stack import tail
 from chitty.stack.control import Stack
 from chitty.stack.members import Member
 from chitty.stack.supervisor import Fault, Undelivered
@@ -64,7 +64,7 @@ def say(stack: Stack, name: str, text: str, wait: float = WAIT) -> Said:
     """
     check(text)
     member = stack.members().get(name)
-    with locks.held(stack.layout.locks / member.slug, wait):
+    with stack.speaking(member.slug, wait):
         member = able(stack, name)
         growing = Growing(stack.layout.log(member.slug), at_end=True)
         try:

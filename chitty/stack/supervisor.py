@@ -5,11 +5,11 @@ Neither supervisor's own package nor the standard library's HTTP is imported: th
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from chitty.core.errors import NotRunning, StackError
+from chitty.core.errors import NotRunning, StackError, cause
 from chitty.stack import xmlrpc
 
 TIMEOUT = 10.0
@@ -36,28 +36,33 @@ class Undelivered(StackError):
 
 
 class Supervisor:
-    """One supervisord, reached by its socket; a connection a call, so that none is held across its end."""
+    """One supervisord, reached by its socket; a connection a call, so that none is held across its end.
 
-    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+    Args:
+        path: its socket.
+        is_meant: tells by its pid whether it is the one that is meant, before it is asked for anything: a socket may
+            be a hard link in a copy of another's directory.
+        timeout: seconds that it has to answer.
+    """
+
+    def __init__(self, path: Path, is_meant: Callable[[int], bool] | None = None, timeout: float = TIMEOUT) -> None:
         self._path = path
+        self._is_meant = is_meant
         self._timeout = timeout
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method, `supervisor.` before it unless it names another namespace.
 
         Raises:
-            NotRunning: nobody listens at the socket.
+            NotRunning: nobody listens at the socket, or another one than is meant.
             Fault: supervisord refused.
             Undelivered: it failed while answering.
         """
-        full = method if "." in method else f"supervisor.{method}"
-        content = self._post(xmlrpc.call(full, arguments))
-        try:
-            return xmlrpc.answer(content)
-        except xmlrpc.Failed as fault:
-            raise Fault(fault.code, str(fault)) from None
-        except ValueError:  # it ended while it answered
-            raise NotRunning(_NOBODY) from None
+        if self._is_meant is not None:
+            if not self._is_meant(self._ask("supervisor.getPID")):
+                raise NotRunning(_NOBODY)
+            self._is_meant = None
+        return self._ask(method if "." in method else f"supervisor.{method}", *arguments)
 
     def multicall(self, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call several methods in one round; a Fault stands in its place among the results."""
@@ -80,6 +85,15 @@ class Supervisor:
             return False
         return True
 
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        content = self._post(xmlrpc.call(method, arguments))
+        try:
+            return xmlrpc.answer(content)
+        except xmlrpc.Failed as fault:
+            raise Fault(fault.code, str(fault)) from None
+        except ValueError:  # it ended while it answered
+            raise NotRunning(_NOBODY) from None
+
     def _post(self, body: bytes) -> bytes:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -93,7 +107,9 @@ class Supervisor:
         except (FileNotFoundError, NotADirectoryError, ConnectionError):
             raise NotRunning(_NOBODY) from None
         except OSError as error:
-            raise StackError(f"cannot reach supervisord at {self._path}: {error.strerror}") from None
+            if error.errno is None:  # the path is longer than any socket's: nobody can listen there
+                raise NotRunning(_NOBODY) from None
+            raise StackError(f"cannot reach supervisord at {self._path}: {cause(error)}") from None
         if not ended:
             raise NotRunning(_NOBODY)
         status = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")[2]

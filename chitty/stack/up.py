@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from chitty.core.errors import AlreadyExists, NotRunning, StackError, TimedOut
 from chitty.core.names import fold
 from chitty.sequencer import sqlite
 from chitty.settings import Settings
-from chitty.stack import control, leftovers, locks, membership, plan, trust, visiting, waiting
+from chitty.stack import control, leftovers, limits, locks, membership, plan, trust, visiting, waiting
 from chitty.stack.control import Stack, until
 from chitty.stack.down import take_down
 from chitty.stack.files import write
@@ -142,9 +143,9 @@ def _is_running(stack: Stack) -> bool:
     """Tell whether a supervisord holds the stack; one that is shutting down is waited for."""
 
     def held() -> bool:
-        return locks.is_held(stack.layout.life_lock)
+        return leftovers.is_held(stack.layout)
 
-    if not until(lambda: not held() or stack.supervisor.answers(), _HUNG):
+    if not until(lambda: not held() or stack.answers(), _HUNG):
         raise StackError("a supervisord holds this stack but does not answer: `chitty down` ends it")
     return held()
 
@@ -158,14 +159,20 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     guard.check(told.server, secret.read(told.server.secret_file))
     plain = detour(stack.layout.directory)
     written = files(asked, told, caller, plain)
-    old = leftovers.find(stack.layout, None)
-    if old:
-        stack.tell(f"ending {len(old)} processes that an earlier run left behind")
-        leftovers.end(old)
+    shortage = limits.shortage()
+    if shortage:
+        raise StackError(shortage)
+    if locks.is_held(stack.layout.life_lock):
+        raise StackError(
+            f"{stack.layout.life_lock} is a hard link to the lock of another stack, which runs: make copies of a"
+            " stack's directory with `cp -a`, not with hard links"
+        )
+    _end_leftovers(stack)
     _clear(stack)
     if request.fresh:
         with sqlite.unused(stack.layout.database(told.server.database.path)[0]):
             _archive(stack, told.server.database.path)
+    plain.make()
     if plain.link is not None:
         plain.link.unlink(missing_ok=True)
         plain.link.symlink_to(stack.layout.directory, target_is_directory=True)
@@ -173,6 +180,17 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
         write(stack.layout.directory / file.path, file.text)
     _spawn(stack, caller)
     return asked
+
+
+def _end_leftovers(stack: Stack) -> None:
+    """End what an earlier run left, its supervisord first: one whose lock was removed or replaced still runs."""
+    for pids, signals in (
+        (leftovers.supervisors(stack.layout), [signal.SIGKILL]),
+        (leftovers.find(stack.layout, None), [signal.SIGTERM, signal.SIGKILL]),
+    ):
+        if pids:
+            stack.tell(f"ending {len(pids)} processes that an earlier run left behind")
+            leftovers.end(pids, signals)
 
 
 def _complete(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
@@ -269,7 +287,7 @@ def _spawn(stack: Stack, caller: Caller) -> None:
         raise StackError(f"cannot start supervisord: {error}") from None
     if done.returncode != 0:
         raise StackError(f"supervisord did not start: {_last_line(done.stderr or done.stdout)}")
-    if not until(stack.supervisor.answers, _SPAWN_WAIT):
+    if not until(stack.answers, _SPAWN_WAIT):
         raise StackError(f"supervisord does not answer: see {stack.layout.logs / 'supervisord.log'}")
 
 

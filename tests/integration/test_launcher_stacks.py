@@ -120,7 +120,7 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left_running(stack):
         assert f"cannot listen on 127.0.0.1:{port}: the port is taken" in said
         assert len(said.splitlines()) == 1
         assert leftovers.find(stack.layout, None) == []
-        assert leftovers.supervisord(stack.layout) is None
+        assert leftovers.supervisors(stack.layout) == []
         stack.run("status", expect=3)
         assert f"port {port} of 127.0.0.1 is taken" in stack.run("doctor", expect=1)
     assert "1 participant joined" in stack.run("up", "--port", port, "--clients", 1)
@@ -144,11 +144,17 @@ def test_processes_that_outlived_their_supervisord_are_found_and_ended(stack):
     stack.run("down")
     # A bot that ignores what ends the others: a plain process with the mark of this stack.
     environment = {**os.environ, "SUPERVISOR_SERVER_URL": f"unix://{stack.layout.directory}/s.sock"}
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment) as orphan:
+    program = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with (
+        subprocess.Popen(program, env=environment, cwd=stack.layout.directory) as orphan,
+        subprocess.Popen(program, env=environment, cwd=stack.cwd) as elsewhere,
+    ):
         assert eventually(lambda: leftovers.find(stack.layout, None)) == [orphan.pid]
         assert f"live on: {orphan.pid}" in stack.run("doctor", expect=1)
         assert "ending 1 processes that an earlier run left behind" in stack.up("--clients", 1)
         orphan.wait(PATIENCE)
+        assert process.alive(elsewhere.pid), "the mark alone, which anything inherits, proves nothing"
+        elsewhere.kill()
     stack.run("doctor")
 
 

@@ -45,6 +45,8 @@ def test_a_short_directory_needs_no_detour(tmp_path):
 def test_a_long_directory_gets_its_socket_in_a_private_folder(tmp_path, runtime):
     long = tmp_path / ("d" * 99)
     found = layout.detour(long)
+    assert not (runtime / "chitty").exists(), "who only looks makes nothing"
+    found.make()
     assert found.link is None
     assert found.socket.parent == runtime / "chitty"
     assert len(os.fsencode(found.socket)) <= layout.MAX_SOCKET_PATH
@@ -63,13 +65,17 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path, runtime):
     (runtime / "chitty").mkdir()
     (runtime / "chitty").chmod(0o777)
     with pytest.raises(StackError, match="not a folder of yours alone"):
-        layout.detour(tmp_path / ("d" * 99))
+        layout.detour(tmp_path / ("d" * 99)).make()
+    with pytest.raises(StackError, match="not a folder of yours alone"):
+        layout.detour(tmp_path / ("d" * 99)).check()
 
 
 def test_a_folder_that_is_a_link_is_refused(tmp_path, runtime):
     (runtime / "chitty").symlink_to(runtime)
     with pytest.raises(StackError, match="not a folder of yours alone"):
-        layout.detour(tmp_path / ("d" * 99))
+        layout.detour(tmp_path / ("d" * 99)).make()
+    with pytest.raises(StackError, match="not a folder of yours alone"):
+        layout.detour(tmp_path / ("d" * 99)).check()
 
 
 @pytest.mark.parametrize("name", ["[x]", "a*", "b?"])
@@ -83,8 +89,26 @@ def test_a_directory_that_is_a_pattern_gets_a_plain_link(name, tmp_path, monkeyp
 def test_the_socket_is_what_the_written_configuration_says(tmp_path):
     stack = Layout.of(tmp_path)
     assert stack.socket() == stack.directory / "s.sock"
-    stack.config.write_text("[unix_http_server]\nfile=/run/x/y.sock\n")
-    assert str(stack.socket()) == "/run/x/y.sock"
+    own = f"/run/elsewhere/{layout.key(tmp_path)}.sock"
+    stack.config.write_text(f"[unix_http_server]\nfile={own}\n")
+    assert str(stack.socket()) == own
+
+
+def test_a_configuration_copied_from_another_directory_does_not_name_the_socket(tmp_path):
+    stack = Layout.of(tmp_path)
+    (tmp_path / "other").mkdir()
+    stack.config.write_text(f"[unix_http_server]\nfile=/run/chitty/{layout.key(tmp_path / 'other')}.sock\n")
+    assert stack.socket() == stack.directory / "s.sock"
+
+
+def test_a_directory_keeps_its_plain_paths_when_it_is_moved_and_a_new_one_in_its_place_has_others(tmp_path):
+    old, new = tmp_path / ("d" * 99), tmp_path / ("e" * 99)
+    old.mkdir()
+    found = layout.detour(old)
+    old.rename(new)
+    old.mkdir()
+    assert layout.detour(new) == found
+    assert layout.detour(old) != found
 
 
 def test_the_folders_are_for_their_owner_only(tmp_path):

@@ -4,7 +4,7 @@ import xmlrpc.client
 
 import pytest
 
-from chitty.core.errors import NotRunning, StackError
+from chitty.core.errors import NotRunning
 from chitty.stack.supervisor import Fault, Supervisor, Undelivered
 
 
@@ -123,6 +123,23 @@ def test_one_that_does_not_answer_in_time_is_told(tmp_path):
         assert not Supervisor(tmp_path / "s.sock", timeout=0.05).answers()
 
 
-def test_a_path_that_no_socket_can_have_is_told(tmp_path):
-    with pytest.raises(StackError, match="cannot reach supervisord"):
-        Supervisor(tmp_path / ("d" * 200)).call("getState")
+def test_nobody_runs_at_a_path_that_no_socket_can_have(tmp_path):
+    supervisor = Supervisor(tmp_path / ("d" * 200))
+    with pytest.raises(NotRunning):
+        supervisor.call("getState")
+    assert not supervisor.answers()
+
+
+def test_one_that_is_not_the_one_meant_is_asked_for_nothing_but_its_pid(there):
+    there.will_answer(41)
+    with pytest.raises(NotRunning):
+        Supervisor(there.path, lambda pid: pid != 41).call("shutdown")
+    assert there.asked() == ((), "supervisor.getPID")
+
+
+def test_the_one_that_is_meant_is_asked_for_its_pid_once(there):
+    supervisor = Supervisor(there.path, lambda pid: pid == 41)
+    for answer in (41, {"pid": 7}, {"pid": 8}):
+        there.will_answer(answer)
+    assert supervisor.call("getProcessInfo", "bob") == {"pid": 7}
+    assert supervisor.call("getProcessInfo", "eve") == {"pid": 8}
