@@ -29,6 +29,7 @@ WAITS = re.compile(r"\b(DIR|NAME|FILE)\b|--watch|bob bob")
 ELSEWHERE = {
     "apt-get install chromium": "changes the machine; bin/test runs it where it may",
     "apt-get install nats-server": "changes the machine",
+    "cd": "built into the shell",
     "bin/gen-proto": "run by tests/wire/test_generated.py",
     "cd .chitty && ../.venv/bin/supervisorctl status": "run by tests/integration/test_launcher_stacks.py",
     "chitty COMMAND --help": "stands for a command; the help of each is asked for below",

@@ -13,7 +13,7 @@ from chitty.core.errors import SettingsError
 from chitty.settings import Program
 from tests.services import serving
 from tests.takeover import take_over
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 called: list[object] = []
 
@@ -107,4 +107,4 @@ async def test_a_participant_whose_session_was_ended_ends_although_it_waits_for_
         await eventually_async(lambda: client._session is not None and client._session.joined)
         await take_over(client._session, service.address)
         with pytest.raises(chitty.TakenOver):
-            await asyncio.wait_for(running, 10.0)
+            await asyncio.wait_for(running, PATIENCE)

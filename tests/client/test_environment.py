@@ -14,7 +14,7 @@ from chitty.wire.chitty_pb2_grpc import ChittyChatStub
 from tests.certificates import folder, tls
 from tests.proxies import VARIABLES, Proxy, Recording, recording
 from tests.services import own_address, serving
-from tests.waiting import eventually_async
+from tests.waiting import PATIENCE, eventually_async
 
 SECRET = "correct-horse-battery-staple"
 
@@ -27,7 +27,10 @@ def set_proxy(monkeypatch: pytest.MonkeyPatch, proxy: Recording, *variables: str
 
 
 async def joins(address: str, **credentials: object) -> None:
-    async with asyncio.timeout(20), chitty.join("alice", address, credentials=chitty.Credentials(**credentials)) as me:
+    async with (
+        asyncio.timeout(PATIENCE),
+        chitty.join("alice", address, credentials=chitty.Credentials(**credentials)) as me,
+    ):
         await me.publish("hello")
         assert await me.participants() == ["alice"]
 
@@ -42,7 +45,7 @@ async def test_grpc_by_itself_sends_a_secret_on_the_loopback_through_a_proxy(var
             await ChittyChatStub(channel).ListParticipants(
                 pb.ListParticipantsRequest(),
                 metadata=(*identity.credentials(identity.new_session()), *secret.metadata(SECRET)),
-                timeout=20,
+                timeout=PATIENCE,
             )
         assert SECRET.encode() in b"".join(proxy.seen)
 
@@ -70,7 +73,7 @@ async def test_a_service_that_cannot_be_reached_names_the_proxy_that_is_not_used
         set_proxy(monkeypatch, proxy, "https_proxy")
         joining = asyncio.create_task(joins("chat.invalid:5051"))
         said = "; chitty connects directly and does not use the proxy of https_proxy"
-        await eventually_async(lambda: said in caplog.text, 30.0)
+        await eventually_async(lambda: said in caplog.text)
         joining.cancel()
         with pytest.raises(asyncio.CancelledError):
             await joining
@@ -81,7 +84,7 @@ async def test_a_service_that_cannot_be_reached_names_the_proxy_that_is_not_used
 async def test_a_service_on_this_machine_that_cannot_be_reached_says_nothing_of_proxies(monkeypatch, caplog):
     monkeypatch.setenv("https_proxy", "http://127.0.0.2:9")
     joining = asyncio.create_task(joins("127.0.0.1:1"))
-    await eventually_async(lambda: "cannot reach the service" in caplog.text, 30.0)
+    await eventually_async(lambda: "cannot reach the service" in caplog.text)
     joining.cancel()
     with pytest.raises(asyncio.CancelledError):
         await joining
@@ -128,5 +131,5 @@ def test_an_address_that_can_never_work_is_refused_before_anything_is_tried(addr
 
 async def test_a_callable_that_returns_no_address_ends_the_join():
     with pytest.raises(InvalidArgument, match="'h' is not an address: the port is missing"):
-        async with asyncio.timeout(10), chitty.join("alice", lambda: "h"):
+        async with asyncio.timeout(PATIENCE), chitty.join("alice", lambda: "h"):
             pass

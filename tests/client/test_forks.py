@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.client.forking import CHILDREN
 from tests.services import serving
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ async def test_forked_children_live_and_raise_where_grpc_would_hang():
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(running.communicate(), 50.0)
+        out, err = await asyncio.wait_for(running.communicate(), PATIENCE)
     assert running.returncode == 0, err.decode()
     all_well = {0: CHILDREN}
     assert out.decode().splitlines() == [f"idle {all_well}", f"use {all_well}", f"subprocess {all_well}", "left"], err

@@ -303,7 +303,7 @@ async def test_a_session_that_nobody_iterates_notices_that_the_service_was_resta
         await asyncio.gather(*(alice.publish("again") for _ in range(100)))
     await eventually_async(lambda: not alice.joined)
     async with serving(port=port) as service:
-        receipt = await asyncio.wait_for(alice.publish("still here"), 20.0)
+        receipt = await asyncio.wait_for(alice.publish("still here"), PATIENCE)
         assert receipt.sequence == 2
         assert [member.name for member in service._replica.hub.members] == ["alice"]
         await alice.leave()
@@ -315,7 +315,7 @@ async def test_a_session_that_nobody_iterates_notices_that_it_was_ended(service,
         await asyncio.gather(*(alice.publish("again") for _ in range(100)))
         await take_over(alice, service.address)
         with pytest.raises(TakenOver):
-            await asyncio.wait_for(alice.ended(), 10.0)
+            await asyncio.wait_for(alice.ended(), PATIENCE)
         assert not alice.joined
         with pytest.raises(SessionEnded, match="session has ended, cannot publish: ") as caught:
             await alice.publish("anybody?")
@@ -328,12 +328,12 @@ async def test_iterating_without_events_raises_instead_of_waiting(service, how):
         waiting = asyncio.create_task(anext(alice))
         await asyncio.sleep(0)
         if how == "drop_events":
-            await asyncio.wait_for(waiting, 5.0)
+            await asyncio.wait_for(waiting, PATIENCE)
             waiting = asyncio.create_task(anext(alice))
             await asyncio.sleep(0)
             alice.drop_events()
         with pytest.raises(EventsDropped, match=r"drop_events\(\) or has events=False"):
-            await asyncio.wait_for(waiting, 5.0)
+            await asyncio.wait_for(waiting, PATIENCE)
         with pytest.raises(EventsDropped):
             [event async for event in alice]
 
@@ -350,12 +350,12 @@ async def test_publishing_to_a_silent_service_raises_after_the_patience():
         await eventually_async(lambda: alice._participant.number == 2)
         waiting = asyncio.create_task(alice.publish("anybody?"))
         with pytest.raises(Unacknowledged, match=r"answered nothing for 0.3 s: the message may or may not"):
-            await asyncio.wait_for(under_way, 10.0)
+            await asyncio.wait_for(under_way, PATIENCE)
         with pytest.raises(Unavailable, match=r"answered nothing for 0.3 s: the message was not sent; try again"):
-            await asyncio.wait_for(waiting, 10.0)
+            await asyncio.wait_for(waiting, PATIENCE)
         proxy.dropped = set()
         proxy.cut()
-        await asyncio.wait_for(alice.publish("hello again"), 10.0)
+        await asyncio.wait_for(alice.publish("hello again"), PATIENCE)
         texts = [event.text for event in await next_events(alice, 3)]
     assert texts[1:] == ["hello?", "hello again"]
 
@@ -437,9 +437,9 @@ async def test_one_who_leaves_before_it_has_joined_ends_the_joining(lines):
     await asyncio.sleep(0)
     await alice.leave()
     with pytest.raises(SessionEnded, match="alice has left before it joined"):
-        await asyncio.wait_for(joining, 5.0)
+        await asyncio.wait_for(joining, PATIENCE)
     with pytest.raises(SessionEnded):
-        await asyncio.wait_for(saying, 5.0)
+        await asyncio.wait_for(saying, PATIENCE)
     assert happened(lines("alice")) == ["start", "send join", "end"]
 
 
@@ -482,7 +482,7 @@ def test_an_address_that_is_no_text_is_refused_with_its_type(address):
 
 async def test_an_address_that_turns_out_to_be_no_text_ends_the_joining(lines):
     with pytest.raises(TypeError, match="the address is of type int"):
-        await asyncio.wait_for(chitty.join("alice", lambda: 5051).__aenter__(), 5.0)
+        await asyncio.wait_for(chitty.join("alice", lambda: 5051).__aenter__(), PATIENCE)
     assert happened(lines("alice")) == ["start", "send join", "end"]
 
 

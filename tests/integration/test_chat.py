@@ -176,7 +176,7 @@ async def test_a_hangup_leaves_in_good_order(service, terminal, tmp_path):
 
 async def test_a_terminal_that_is_closed_leaves_in_good_order(service, terminal, tmp_path):
     terminal.hang_up()
-    await eventually_async(lambda: terminal.process.poll() is not None, 15.0)
+    await eventually_async(lambda: terminal.process.poll() is not None)
     log = (tmp_path / "zoe.log").read_text()
     assert "ack lamport=" in log
     assert 'reason="left"' in log or "reason=left" in log
@@ -213,7 +213,7 @@ async def piped(folder: Path, address: str, typed: str, line: str = '"$@"') -> t
     command = [sys.executable, "-m", "chitty", "chat", "zoe", "--server", address]
     shell = ["bash", "-o", "pipefail", "-c", line, "bash", *command]
     run = functools.partial(
-        subprocess.run, shell, cwd=folder, input=typed, capture_output=True, text=True, timeout=50, check=False
+        subprocess.run, shell, cwd=folder, input=typed, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     done = await asyncio.to_thread(run)
     return done.returncode, done.stdout + done.stderr

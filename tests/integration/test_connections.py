@@ -8,8 +8,6 @@ import yaml
 from tests.integration.launching import Stack
 from tests.proxies import VARIABLES, Recording, recording_apart
 
-pytestmark = pytest.mark.timeout(120)
-
 SECRET = "correct-horse-battery-staple"
 
 

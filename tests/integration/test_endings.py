@@ -19,8 +19,6 @@ from chitty.stack.layout import Layout
 from tests.integration.launching import Stack
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.timeout(180)
-
 STUCK = """
 import time
 

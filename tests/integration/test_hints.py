@@ -17,8 +17,6 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in {"C
 
 ANSWER = 120  # seconds that a command has, on a machine that does a lot else
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def said(command: str, cwd: Path, **environment: str) -> str:
     """Run a command in a shell, as a user types it, and return what it says."""

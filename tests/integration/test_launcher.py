@@ -208,7 +208,7 @@ class Terminal:
 
 def test_a_pipe_is_said_to_its_end_though_nobody_reads(running):
     line = ["bash", "-o", "pipefail", "-c", "printf 'first\\nsecond\\nthird\\n' | \"$@\" | true", "bash"]
-    subprocess.run([*line, *running.command("attach", "zoe")], cwd=running.cwd, check=True, timeout=60)
+    subprocess.run([*line, *running.command("attach", "zoe")], cwd=running.cwd, check=True, timeout=PATIENCE)
     said = [one.text("text") for one in running.records("server") if one.text("participant") == "zoe"]
     assert [text for text in said if text in {"first", "second", "third"}] == ["first", "second", "third"]
 
@@ -275,11 +275,11 @@ def test_a_chat_beside_the_stacks_own_server_logs_into_its_logs(running):
 
 def test_a_log_of_the_stack_has_one_writer(running):
     with running.start("chat", "guest2", stdin=subprocess.PIPE) as guest:
-        eventually(lambda: "Participant guest2 joined" in running.layout.log("bob").read_text(), 20)
+        eventually(lambda: "Participant guest2 joined" in running.layout.log("bob").read_text())
         assert "guest2 is here already, by `chitty chat`" in running.run("join", "guest2", expect=5)
         assert "guest2 is here already, by `chitty chat`" in running.up("--clients", "guest2", expect=5)
         assert "taken by another `chitty chat`" in running.run("chat", "guest2", expect=1)
-        guest.communicate("", timeout=20)
+        guest.communicate("", timeout=PATIENCE)
     log = running.layout.log("bob").read_bytes()
     assert "name 'bob' is taken: `chitty attach bob` speaks" in running.run("chat", "bob", expect=1)
     assert running.layout.log("bob").read_bytes().startswith(log)

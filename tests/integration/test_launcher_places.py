@@ -13,9 +13,7 @@ import pytest
 from chitty import process
 from chitty.stack import leftovers, locks
 from tests.integration.launching import ROOT, Stack
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(240)
+from tests.waiting import PATIENCE, eventually
 
 ENDS = 60.0  # seconds that supervisord has to end by itself on a busy machine
 
@@ -292,7 +290,7 @@ def test_a_limit_that_is_too_low_is_told_with_what_is_needed(place, option, numb
         env=stack.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1
@@ -319,7 +317,7 @@ def nowhere(request, tmp_path):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -8,9 +8,7 @@ import pytest
 
 from chitty import journal
 from tests.integration.launching import Stack
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.timeout(180)
+from tests.waiting import PATIENCE, eventually
 
 STARTED = "2026-11-23T03:11:50.123456Z INFO"
 FORGED = 'deliver lamport=3 n=4 op=publish epoch=5b1e77c0 seq=4 stamped=2 participant=bob text="I owe you"'
@@ -164,8 +162,8 @@ def plays(stack, source, *names, bot="{name}"):
     stack.up("--config", "how.yaml", "--clients", 0)
     joining = [stack.start("join", name, "--bot", f"mine:{bot.format(name=name)}") for name in names]
     for command in joining:
-        command.communicate(timeout=120)
-    eventually(lambda: all(stack.of(name).get("reason") for name in names), 60)
+        command.communicate(timeout=PATIENCE)
+    eventually(lambda: all(stack.of(name).get("reason") for name in names))
 
 
 def prose(stack, name):
@@ -261,10 +259,10 @@ def test_a_stock_supervisord_makes_prose_too_and_one_without_the_plugin_keeps_it
             stdout=subprocess.DEVNULL,
         )
         try:
-            eventually(lambda path=printed if kept else log: path.exists() and "I owe you" in path.read_text(), 60)
+            eventually(lambda path=printed if kept else log: path.exists() and "I owe you" in path.read_text())
         finally:
             supervisord.send_signal(signal.SIGTERM)
-            supervisord.wait(60)
+            supervisord.wait(PATIENCE)
         assert prose(stack, "bob") == ([] if kept else [f"{STARTED} bob {FORGED}"])
         assert "I owe you" not in "".join(record.text("text") for record in stack.records("bob"))
 

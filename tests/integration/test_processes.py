@@ -214,9 +214,9 @@ def test_a_bot_that_crashes_leaves_its_traceback_and_no_end(processes):
 def test_a_name_that_is_not_composed_is_in_the_log_as_the_service_knows_it(processes):
     processes.server()
     alice = processes.client("A\u0301lice", "alice")
-    eventually(lambda: processes.joined("alice"), 30.0)
+    eventually(lambda: processes.joined("alice"))
     alice.terminate()
-    assert alice.wait(10) == 0
+    assert alice.wait(PATIENCE) == 0
     events = processes.events("alice")
     assert (events[0].event, events[-1].event) == ("start", "end")
     assert {event.process for event in events} == {"\u00c1lice"}
@@ -315,7 +315,7 @@ def test_a_bot_may_have_the_name_of_any_module(processes, module):
         "    await me.publish(helper.TEXT)\n"
     )
     client = processes.client("alice", kind="bot", run=f"{module}:bot", path=[str(bots)])
-    assert client.wait(30) == 0, processes.log("alice")
+    assert client.wait(PATIENCE) == 0, processes.log("alice")
     assert 'text="hello"' in processes.log("server")
 
 
@@ -328,7 +328,7 @@ def test_a_bot_may_be_in_a_package_that_has_the_name_of_another(processes):
     (bots / "json/words.py").write_text("TEXT = 'hello'\n")
     (bots / "json/talk.py").write_text("from .words import TEXT\nasync def bot(me):\n    await me.publish(TEXT)\n")
     client = processes.client("alice", kind="bot", run="json.talk:bot", path=[str(bots)])
-    assert client.wait(30) == 0, processes.log("alice")
+    assert client.wait(PATIENCE) == 0, processes.log("alice")
     assert 'text="hello"' in processes.log("server")
 
 
@@ -339,6 +339,6 @@ def test_a_module_named_chitty_where_the_command_was_given_is_no_bot(processes):
     (bots / "chitty.py").write_text("async def bot(me):\n    pass\n")
     (bots / "random.py").write_text("raise ValueError('not for a bot of ours')\n")
     client = processes.client("alice", kind="bot", run="chitty.client.bot:chatter", path=[str(bots)])
-    eventually(lambda: " ack " in processes.log("alice"), 30.0)
+    eventually(lambda: " ack " in processes.log("alice"))
     client.terminate()
-    assert client.wait(30) == 0
+    assert client.wait(PATIENCE) == 0

@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 
 ANSWER = 120  # seconds that a command has, on a machine that does a lot else
 
-pytestmark = pytest.mark.timeout(600)
 
 INSTALLED = {"click", "google", "grpc", "grpc_health", "msgspec", "resvg_py", "rich", "setproctitle", "supervisor"}
 INSTALLED |= {"cryptography", "prompt_toolkit", "sitecustomize", "typst", "usercustomize", "yaml"}
@@ -89,7 +88,7 @@ def test_a_stack_runs_where_modules_have_the_names_of_others(folder):
     folder.run("up", "--port", 0, "--clients", "bob", "--human", "zoe")
     folder.run("join", "eve", "--bot", "mine:bot")
     folder.run("say", "zoe", "hello")
-    eventually(lambda: "eve: hello from my bot" in folder.run("logs", "zoe"), 30)
+    eventually(lambda: "eve: hello from my bot" in folder.run("logs", "zoe"))
     folder.run("doctor")
     folder.run("diagram", "-o", "run.png")
     folder.run("report")
@@ -115,6 +114,6 @@ def test_a_bot_is_found_in_pythonpath_too(tmp_path):
     try:
         folder.run("up", "--port", 0, "--clients", "0", "--human", "zoe")
         folder.run("join", "eve", "--bot", "theirs:bot")
-        eventually(lambda: "eve: hello from elsewhere" in folder.run("logs", "zoe"), 30)
+        eventually(lambda: "eve: hello from elsewhere" in folder.run("logs", "zoe"))
     finally:
         folder.run("down")

@@ -80,7 +80,7 @@ def test_a_wheel_runs_where_modules_have_the_names_of_others(installed, tmp_path
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert run.returncode == 0, run.stderr
     assert not (tmp_path / "executed").exists()
