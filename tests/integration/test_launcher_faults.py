@@ -146,8 +146,7 @@ def test_thirty_at_random_and_the_status_is_right_after_each(running):
         command, name = chance.choice(["join", "leave", "kill", "pause", "unpause", "restart"]), chance.choice(names)
         done = running.call(command, name, *(["--human"] if (command, name) == ("join", "zoe") else []))
         assert done.returncode in {0, 1, 4}, done.stderr
-        printed = json.loads(running.call("status", "--json").stdout)
-        now = next((one for one in printed["participants"] if one["name"] == name), {})
+        now = running.of(name)
         what = f"{command} {name}: {done.returncode} {done.stderr} {json.dumps(now)}"
         if done.returncode == 4:
             assert now.get("reason") in {None, "left"}, what

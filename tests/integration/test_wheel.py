@@ -24,11 +24,11 @@ def installed(tmp_path_factory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True, timeout=2 * PATIENCE)
     shutil.rmtree(source)
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=2 * PATIENCE)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=2 * PATIENCE)
     (wheel,) = folder.glob("*.whl")
-    python = folder / "venv/bin/python"
     extras = re.search(r"`pip install '\.(\[.*?\])'`", (ROOT / "README.md").read_text(encoding="utf-8"))[1]
-    subprocess.run([python, *pip[1:], "install", f"{wheel}{extras}"], check=True, timeout=4 * PATIENCE)
+    install = [*pip, "--python", folder / "venv/bin/python", "install", "--no-compile", f"{wheel}{extras}"]
+    subprocess.run(install, check=True, timeout=4 * PATIENCE)
     return folder / "venv/bin/chitty"
 
 

@@ -17,6 +17,8 @@ from tests.waiting import PATIENCE, eventually_async
 
 LONG = "\U0001f600" * 128  # half a kilobyte
 NO_RATE = {"limits__messages_per_second": 0}
+ROOM = {"window__events": 10**6, "window__bytes": 2**30, **NO_RATE}
+"""Nothing leaves the window, however much is said until one who does not read is ended: it can resume."""
 
 
 class Reader:
@@ -60,7 +62,8 @@ async def until_absent(service: Service, busy: Peer, reader: Reader) -> None:
     ids=["events", "time"],
 )
 async def test_one_that_does_not_read_is_ended_and_goes_on_without_a_gap(sequencer, lag, why, tmp_path):
-    changes = {"sequencer": sequencer, "database__path": str(tmp_path / "chitty.db"), "grace": 600.0, **lag, **NO_RATE}
+    changes = {"sequencer": sequencer, "database__path": str(tmp_path / "chitty.db"), "grace": 600.0, **lag}
+    changes |= ROOM if sequencer == "memory" else NO_RATE
     async with serving(**changes) as service, peers(service, 2) as (idle, busy):
         watching = busy.join("busy")
         await events(watching, 1)
@@ -126,7 +129,7 @@ async def test_one_that_was_never_caught_up_is_given_its_time():
 
 async def test_the_library_goes_on_by_itself_when_it_was_ended_for_not_reading():
     """Nothing reaches it for long; then it gets everything, in order, once."""
-    changes = {"grace": 600.0, "lag__seconds": 1.5, **NO_RATE}
+    changes = {"grace": 600.0, "lag__seconds": 1.5, **ROOM}
     async with serving(**changes) as service, peers(service, 1) as (busy,), proxying(service.address) as proxy:
         watching = busy.join("busy")
         await events(watching, 1)
@@ -146,7 +149,7 @@ async def test_the_library_goes_on_by_itself_when_it_was_ended_for_not_reading()
 
 
 async def test_the_library_reads_on_while_nobody_iterates_and_tells_of_the_gap(caplog):
-    async with serving(lag__seconds=1.5, **NO_RATE) as service, peers(service, 1) as (busy,):
+    async with serving(lag__seconds=1.5, **ROOM) as service, peers(service, 1) as (busy,):
         stream = busy.join("busy")
         await events(stream, 1)
         reader = Reader(stream)
