@@ -1,21 +1,34 @@
 """Log files as lines: one log read across its rotations, forwards, backwards or as it grows.
 
-Supervisord renames `NAME.log` to `NAME.log.1` and so on, and may cut a line in two where it does. Knows no
-meaning of a line.
+Supervisord renames `NAME.log` to `NAME.log.1` and so on, and may cut a line in two where it does. A log that was
+copied from elsewhere may have the line ends of Windows; they are read as ours are. Knows no meaning of a line.
 """
 
+import codecs
 import os
 import re
+import shlex
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from chitty.core.errors import SettingsError
+
 _BLOCK = 65536
 _PIECE = 1 << 20
 _SUPERVISOR = "supervisord"
 _BACKUP = re.compile(r"\.log\.(\d+)")
+_BEGINNING = 64
+_UTF_8 = "UTF-8"
+_MARKS = {
+    codecs.BOM_UTF8: _UTF_8,
+    codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
 def logs(folder: Path, only: frozenset[str] | None = None) -> list[Path]:
@@ -37,6 +50,44 @@ def generations(log: Path) -> list[Path]:
         if match:
             backups.append((int(match[1]), path))
     return [path for _, path in sorted(backups, reverse=True)] + [log]
+
+
+def check_encoding(log: Path) -> None:
+    """Do nothing if a log is UTF-8 without a byte order mark, as processes write it.
+
+    Raises:
+        SettingsError: one of its files is not, as after a copy by way of an editor or a shell of Windows.
+    """
+    for path in generations(log):
+        try:
+            with path.open("rb") as file:
+                found = _encoding(file.read(_BEGINNING))
+        except FileNotFoundError:
+            continue
+        if found == _UTF_8:
+            raise SettingsError(
+                f"{path} begins with a byte order mark, and logs have none: remove it, with"
+                f" `sed -i '1s/^\\xEF\\xBB\\xBF//' {shlex.quote(str(path))}`"
+            )
+        if found:
+            utf_8 = shlex.quote(f"{path}.utf-8")
+            here = shlex.quote(str(path))
+            raise SettingsError(
+                f"{path} is encoded as {found}, and logs are UTF-8: convert it, with"
+                f" `iconv -f {found} -t UTF-8 {here} > {utf_8} && mv {utf_8} {here}`"
+            )
+
+
+def _encoding(beginning: bytes) -> str:
+    """Return which other encoding a file has by its first bytes, empty if it may be UTF-8."""
+    for mark, name in _MARKS.items():
+        if beginning.startswith(mark):
+            return name
+    pairs = beginning[: len(beginning) // 2 * 2]
+    first, second = pairs[::2], pairs[1::2]
+    if first and all(first) and not any(second):
+        return "UTF-16LE"
+    return "UTF-16BE" if first and all(second) and not any(first) else ""
 
 
 def lines(log: Path) -> Generator[str, None, None]:
@@ -98,7 +149,7 @@ def last_lines(log: Path) -> Iterator[str]:
         for file in reversed([stack.enter_context(file) for file in _opened(log)]):
             for block in _backwards(file):
                 rest, *others = (block + rest).split(b"\n")
-                yield from (_text(line) for line in reversed(others) if line)
+                yield from filter(None, map(_text, reversed(others)))
     if rest:
         yield _text(rest)
 
@@ -231,8 +282,10 @@ def _backwards(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _texts(lines: bytes) -> list[str]:
+    if b"\r" in lines:
+        return [_text(line) for line in lines.split(b"\n")]
     return lines.decode("utf-8", "backslashreplace").split("\n")
 
 
 def _text(line: bytes) -> str:
-    return line.decode("utf-8", "backslashreplace")
+    return line.removesuffix(b"\r").decode("utf-8", "backslashreplace")

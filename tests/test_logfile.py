@@ -190,3 +190,12 @@ def test_another_programs_log_is_none_of_its_backups(tmp_path):
     (tmp_path / "bob.log.x").write_text("b\n")
     (tmp_path / "bob2.log.1").write_text("c\n")
     assert list(logfile.lines(tmp_path / "bob.log")) == ["a"]
+
+
+def test_the_line_ends_of_windows_are_read_as_newlines(log, open_files):
+    log.write_bytes(b"one\r\ntwo \r three\r\n\r\nfour\r\n")
+    wanted = ["one", "two \r three", "", "four"]
+    assert list(logfile.lines(log)) == wanted
+    assert [line for piece in logfile.pieces(log) for line in piece.lines] == wanted
+    assert list(logfile.last_lines(log)) == ["four", "two \r three", "one"]
+    assert open_files(Growing(log)).read() == wanted

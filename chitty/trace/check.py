@@ -147,6 +147,7 @@ def check(directory: Path, *, until: str = ALWAYS, alive: Callable[[int], bool] 
 
     Raises:
         NotRunning: there is no such directory.
+        SettingsError: a log is not UTF-8.
     """
     with _undisturbed():
         return Checker(directory).judge(until, alive)

@@ -56,6 +56,7 @@ def read(directory: Path, *, until: str = ALWAYS, alive: Callable[[int], bool] |
 
     Raises:
         NotRunning: there is no such directory.
+        SettingsError: a log is not UTF-8.
     """
     folder = folder_of(directory)
     cache: dict[str, Says] = {}
@@ -108,6 +109,9 @@ class Reader:
 
     Readers that share a `cache` share what deliveries say.
 
+    Raises:
+        SettingsError: the log is not UTF-8.
+
     Attributes:
         log: what is known of the file.
         process: whose log it is: that of its first event; None before that.
@@ -115,6 +119,7 @@ class Reader:
     """
 
     def __init__(self, path: Path, cache: dict[str, Says] | None = None) -> None:
+        logfile.check_encoding(path)
         self.path = path
         self.log = Log(path.stem)
         self.process: Process | None = None

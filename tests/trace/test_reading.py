@@ -1,6 +1,7 @@
 """What is believed of a log, and what an unusual folder of logs proves."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chitty import journal
-from chitty.core.errors import NotRunning
+from chitty.core.errors import NotRunning, SettingsError
 from chitty.trace import reading
 from chitty.trace.check import check
 from chitty.trace.history import Fate
@@ -135,3 +136,54 @@ def test_lines_without_a_head_and_of_others_are_counted_and_not_believed(folder:
     verdict = check(folder)
     assert verdict.judgement is Judgement.VALID
     assert (verdict.census.headless, verdict.census.strangers) == (2, 1)
+
+
+def with_windows_line_ends(folder: Path) -> None:
+    for path in folder.glob("*.log"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def test_logs_with_the_line_ends_of_windows_are_read_as_ours_are(folder: Path) -> None:
+    before = check(folder)
+    lines = [event.says.text for event in reading.read(folder).events]
+    with_windows_line_ends(folder)
+    after = check(folder)
+    assert after == before
+    assert [event.says.text for event in reading.read(folder).events] == lines
+
+
+def test_a_rotation_between_carriage_return_and_newline_loses_no_line(folder: Path) -> None:
+    before = check(folder)
+    with_windows_line_ends(folder)
+    data = (folder / "alice.log").read_bytes()
+    cut = data.index(b"\r\n", 600) + 1
+    (folder / "alice.log.1").write_bytes(data[:cut])
+    (folder / "alice.log").write_bytes(data[cut:])
+    assert check(folder).census == before.census
+    assert check(folder).judgement is Judgement.VALID
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [
+        ("utf-8-sig", "begins with a byte order mark, and logs have none: remove it"),
+        ("utf-16", "is encoded as UTF-16, and logs are UTF-8: convert it, with `iconv -f UTF-16 -t UTF-8"),
+        ("utf-16-le", "is encoded as UTF-16LE, and logs are UTF-8: convert it, with `iconv -f UTF-16LE -t UTF-8"),
+        ("utf-16-be", "is encoded as UTF-16BE, and logs are UTF-8: convert it, with `iconv -f UTF-16BE -t UTF-8"),
+        ("utf-32", "is encoded as UTF-32, and logs are UTF-8: convert it, with `iconv -f UTF-32 -t UTF-8"),
+    ],
+)
+def test_a_log_in_another_encoding_is_told_with_the_command_that_converts_it(
+    folder: Path, encoding: str, told: str
+) -> None:
+    path = folder / "alice.log"
+    utf_8 = path.read_bytes()
+    path.write_bytes(utf_8.decode("utf-8").encode(encoding))
+    for look in (check, reading.read):
+        with pytest.raises(SettingsError) as caught:
+            look(folder)
+        assert str(caught.value).startswith(f"{path} {told}")
+    command = str(caught.value).split("`")[1]
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert path.read_bytes() == utf_8
+    assert check(folder).judgement is Judgement.VALID
