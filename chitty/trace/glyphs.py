@@ -7,7 +7,7 @@ Knows no font: what is lacking is asked of whoever has them.
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,11 @@ from chitty import journal
 
 _BREAK = "\u200b"
 _STEP = 8  # characters between two places where a long run may be broken
-_RUN = re.compile(r"\S{60,}")
-_STEPS = re.compile(rf"(?:\\u[0-9a-f]{{4}}|.){{{_STEP}}}")
+_MOST = 4 * _STEP  # with a width of their own, between two such places, even where it breaks what belongs together
+_NAMED = 8  # characters of a warning
+_RUN = re.compile(r"[^ ]{60,}")  # no-break spaces are in it
+_UNIT = re.compile(r"\\u[0-9a-f]{4}|.", re.DOTALL)
+_JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,12 @@ class Print:
         return value
 
 
+def named(lacking: Sequence[Lacking]) -> str:
+    """Return the code points of what is lacking, as a warning names them."""
+    rest = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    return " ".join(one.code for one in lacking[:_NAMED]) + rest
+
+
 def unusual(texts: Iterable[str]) -> set[str]:
     """Return the characters of texts of which it is not certain that every font has them."""
     return {character for text in texts if not text.isascii() for character in set(text) if not character.isascii()}
@@ -86,13 +95,18 @@ def _escaped(character: str) -> str:
 
 
 def _breakable(run: str) -> str:
-    """Return a long run with places where it may break: not before a mark that belongs to a letter."""
-    pieces = _STEPS.findall(run)
-    rest = run[sum(map(len, pieces)) :]
-    whole = [pieces[0]]
-    for piece in (*pieces[1:], rest):
-        if piece[:1] and unicodedata.category(piece[0])[0] in "MC":
-            whole[-1] += piece
-        else:
-            whole.append(piece)
-    return _BREAK.join(whole)
+    """Return a long run with places where it may break: not before a mark, nor beside what joins, if it can."""
+    parts: list[str] = []
+    since, wide, joined = 0, 0, False
+    for unit in _UNIT.findall(run):
+        category = unicodedata.category(unit[0])
+        narrow = category in {"Mn", "Me"} or unit == _JOINER
+        clings = joined or category[0] in "MC"
+        if not narrow and ((since >= _STEP and not clings) or wide >= _MOST):
+            parts.append(_BREAK)
+            since = wide = 0
+        parts.append(unit)
+        since += 1
+        wide += not narrow
+        joined = unit == _JOINER
+    return "".join(parts)

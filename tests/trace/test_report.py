@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pypdf
@@ -165,6 +166,27 @@ def test_a_very_long_line_stays_on_the_page(tmp_path):
         assert max(map(len, page.extract_text().splitlines())) < 260
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "👩\u200d👩\u200d👧" * 25,
+        "a👩\u200d👩\u200d👧" * 21,
+        "\U0001f3f4\U000e0067\U000e0062\U000e007f" * 32,
+        "w\u2060" * 64,
+        "\u0bbe" * 128,
+    ],
+    ids=["families", "families by letters", "flags", "word joiners", "marks with a width"],
+)
+def test_what_clings_together_stays_on_the_page(tmp_path, said):
+    folder = spoken(tmp_path / "logs", "eve", said)
+    with (folder / "one.log").open("a", encoding="utf-8") as log:
+        log.write(f"{said * 8}\n" + "w\u00a0" * 800 + "\n")
+    report.write(folder, tmp_path / "r.pdf")
+    for page in pypdf.PdfReader(tmp_path / "r.pdf").pages:
+        assert _rightmost(page) < page.mediabox.width - 28
+        assert max(map(_printed, page.extract_text().splitlines())) < 260
+
+
 def test_what_has_no_font_is_escaped_and_listed(tmp_path):
     made = report.write(spoken(tmp_path / "logs", "日本", "Ω≈ç Привет 語😀"), tmp_path / "r.pdf")
     assert [one.code for one in made.lacking] == ["U+65E5", "U+672C", "U+8A9E", "U+1F600"]
@@ -246,6 +268,11 @@ def test_it_needs_no_network_and_no_system_fonts(pdf):
     }
     assert fonts
     assert all(re.match(r"Libertinus|DejaVuSansMono|NewCM", font) for font in fonts), fonts
+
+
+def _printed(line: str) -> int:
+    """Return how many characters of a line have a width."""
+    return sum(unicodedata.category(character) not in {"Cf", "Mn", "Cc"} for character in line)
 
 
 def _rightmost(page: pypdf.PageObject) -> float:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chitty import resources
-from chitty.trace import reading
+from chitty.trace import glyphs, reading
 from chitty.trace.causality import Causality
-from chitty.trace.report import glyphs, interface, logs, requirements, sequence, typeset
-from chitty.trace.report.glyphs import Print
+from chitty.trace.glyphs import Print
+from chitty.trace.report import interface, logs, requirements, sequence, typeset
 from chitty.trace.report.requirements import Requirement
 from tests.trace.drawing import by_chance, saying
 from tests.trace.mutants import RUN

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from chitty.core.errors import NotRunning, StackError, cause
-from chitty.trace import check, reading
+from chitty.trace import check, glyphs, reading
 from chitty.trace.causality import Causality
+from chitty.trace.glyphs import Lacking, Print
 from chitty.trace.reading import ALWAYS
-from chitty.trace.report import contents, glyphs, logs, typeset
+from chitty.trace.report import contents, logs, typeset
 from chitty.trace.report.contents import Cover
-from chitty.trace.report.glyphs import Lacking, Print
-
-_NAMED = 8  # characters of a warning
 
 __all__ = ["Cover", "Made", "write"]
 
@@ -47,9 +45,8 @@ class Made:
         if self.missing:
             yield f"the run does not show: {', '.join(self.missing)}"
         if self.lacking:
-            codes = " ".join(one.code for one in self.lacking[:_NAMED])
-            rest = f" and {len(self.lacking) - _NAMED} more" if len(self.lacking) > _NAMED else ""
-            yield f"no font has {codes}{rest}: printed escaped, and listed; --fonts DIR gives more fonts"
+            which = glyphs.named(self.lacking)
+            yield f"no font has {which}: printed escaped, and listed; --fonts DIR gives more fonts"
         if not self.linked:
             yield "it has no link to the source code: --repo URL gives one"
 
