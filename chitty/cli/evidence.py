@@ -58,7 +58,7 @@ def diagram(
     named = drawing.format_of(output) if output is not None and not piped and kind is None else drawing.Format.SVG
     wanted = drawing.Format(kind) if kind is not None else named
     wish = Wish(first, last, who)
-    made = drawing.draw(folder or Path(session.directory), wanted, Axis(axis), wish, alive=_lives)
+    made = drawing.draw(folder or Path(session.directory), wanted, Axis(axis), wish, alive=_lives, warn=session.notice)
     for warning in made.warnings:
         session.notice(warning)
     if output is None and sys.stdout.isatty():

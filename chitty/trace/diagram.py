@@ -18,6 +18,7 @@ from chitty.trace.causality import Causality
 from chitty.trace.check import check
 from chitty.trace.layout import lay_out
 from chitty.trace.selection import Breach, Wish, select
+from chitty.trace.shapes import Diagram
 
 
 class Format(StrEnum):
@@ -30,6 +31,9 @@ class Format(StrEnum):
     PERFETTO = "perfetto"
     PNG = "png"
 
+
+LARGE = 10_000_000
+"""Bytes of an SVG or a page above which browsers become slow."""
 
 ENDINGS = {
     ".svg": Format.SVG,
@@ -76,8 +80,17 @@ def draw(
     axis: Axis = Axis.LAMPORT,
     wish: Wish | None = None,
     alive: Callable[[int], bool] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Drawing:
-    """Return a run as a drawing; `alive` tells of a pid whether it runs, see `reading.read`.
+    """Return a run as a drawing.
+
+    Args:
+        directory: a stack's, or a folder of logs.
+        wanted: which format.
+        axis: what runs down.
+        wish: which part of the run.
+        alive: tells of a pid whether it runs, see `reading.read`.
+        warn: called before a drawing is made that few programs will open, with how large it is to be.
 
     Raises:
         NotRunning: there are no events.
@@ -97,9 +110,12 @@ def draw(
     diagram = lay_out(selection, axis, faults.read(directory), _breaches(directory))
     match wanted:
         case Format.HTML:
+            _warn_of_size(warn, html.expected_size(diagram), diagram)
             return _text(html.render(diagram))
         case Format.PNG:
-            return Drawing(png.render(diagram))
+            picture, amiss = png.render(diagram)
+            return Drawing(picture, tuple(amiss))
+    _warn_of_size(warn, svg.expected_size(diagram), diagram)
     return _text(svg.render(diagram))
 
 
@@ -124,6 +140,15 @@ def save(made: Drawing, output: Path) -> None:
         output.write_bytes(made.data)
     except OSError as error:
         raise StackError(f"cannot write {output}: {cause(error)}") from None
+
+
+def _warn_of_size(warn: Callable[[str], None], size: int, diagram: Diagram) -> None:
+    if size > LARGE:
+        warn(
+            f"the drawing will have about {size / 1e6:,.0f} MB, for {len(diagram.dots):,} events and"
+            f" {len(diagram.arrows):,} arrows: few programs open that; draw a part with --from, --to or --participant,"
+            " or all of it with --format perfetto"
+        )
 
 
 def _text(text: str, warnings: Callable[[str], Iterable[str]] = lambda _: ()) -> Drawing:

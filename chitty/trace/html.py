@@ -16,6 +16,7 @@ from chitty.trace.shapes import DOT, Arrow, Diagram
 _PAGE = Path(__file__).with_name("page")
 _LATEST = 9_000_000_000_000_000
 _WIDE = 2000.0
+_DATA = 40  # bytes of data about a dot or an arrow, roughly
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -24,6 +25,11 @@ _HINT = (
     " what caused it, right to what it caused. Its causal past and future light up; what is concurrent with it is"
     " dimmed. <kbd>/</kbd> searches, <kbd>+</kbd> and <kbd>-</kbd> zoom, <kbd>Esc</kbd> lets go.</p>"
 )
+
+
+def expected_size(diagram: Diagram) -> int:
+    """Return about how many bytes the page will have; it is not rendered."""
+    return svg.expected_size(diagram) + _DATA * (len(diagram.dots) + len(diagram.arrows))
 
 
 def render(diagram: Diagram) -> str:

@@ -17,6 +17,9 @@ _TAKEN = frozenset(
     {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
 )
 
+LARGE = 10_000_000
+"""Characters above which pasting takes a browser long."""
+
 
 def render(selection: Selection) -> str:
     """Return the log that ShiViz reads; events of a causal cycle have no vector clock and are not in it."""
@@ -38,8 +41,13 @@ def render(selection: Selection) -> str:
     return "\n".join(lines) + "\n"
 
 
-def warnings(selection: Selection, _rendered: str) -> Iterator[str]:
-    """Tell what is not in it."""
+def warnings(selection: Selection, rendered: str) -> Iterator[str]:
+    """Tell what is not in it, and that it is long."""
+    if len(rendered) > LARGE:
+        yield (
+            f"the text has {len(rendered) / 1e6:,.0f} MB, which is much to paste into ShiViz:"
+            " choose a part with --from, --to or --participant"
+        )
     left = sum(1 for event in selection.causality.order if event in selection.shown)
     if left < len(selection.events):
         yield f"{len(selection.events) - left:,} events of a causal cycle, or after one, have no vector clock: left out"

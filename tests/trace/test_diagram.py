@@ -99,6 +99,25 @@ def test_the_stack_of_dash_c_is_drawn(tmp_path, capfdbinary):
     assert capfdbinary.readouterr().out.startswith(b"sequenceDiagram")
 
 
+@pytest.mark.parametrize("wanted", [Format.SVG, Format.HTML])
+def test_a_large_drawing_is_told_of_before_it_is_made(wanted, monkeypatch, capfd, tmp_path):
+    made = tmp_path / "run"
+    assert diagram("--format", wanted, "-o", made) == 0
+    assert "MB" not in capfd.readouterr().err
+    monkeypatch.setattr("chitty.trace.diagram.LARGE", 1000)
+    assert diagram("--format", wanted, "-o", made) == 0
+    warning, drawn = capfd.readouterr().err.splitlines()
+    assert "the drawing will have about 0 MB, for 27 events and" in warning
+    assert "draw a part with --from, --to or --participant, or all of it with --format perfetto" in warning
+    assert drawn.endswith(f"drawn: {made}")
+
+
+def test_a_long_text_for_shiviz_is_told_of(monkeypatch, capfd):
+    monkeypatch.setattr("chitty.trace.shiviz.LARGE", 1000)
+    assert diagram("--format", "shiviz") == 0
+    assert "which is much to paste into ShiViz: choose a part with --from" in capfd.readouterr().err
+
+
 def test_warnings_are_notices(tmp_path: Path, capfd):
     calm(5, 3000).write(tmp_path)
     assert cli.run(["diagram", str(tmp_path), "--format", "mermaid"]) == 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chitty.core.errors import StackError
-from chitty.trace import png, svg
+from chitty.trace import html, png, svg
 from chitty.trace.axis import Axis
 from chitty.trace.diagram import draw
 from tests.trace.drawing import VIOLATION, by_chance, drawn, saying
@@ -116,10 +116,25 @@ def test_ten_thousand_events_are_drawn_whole(tmp_path):
 
 def test_a_png_is_the_drawing_at_twice_its_size(tmp_path):
     pytest.importorskip("resvg_py")
-    data = png.render(drawn(VIOLATION))
+    data, warnings = png.render(drawn(VIOLATION))
+    assert not warnings
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     width = int(parsed(svg.render(drawn(VIOLATION))).get("width", "0"))
     assert int.from_bytes(data[16:20]) == 2 * width
+
+
+def test_a_png_says_what_no_font_has(tmp_path: Path):
+    pytest.importorskip("resvg_py")
+    _, warnings = png.render(drawn(saying(tmp_path, "eve", "caf\u00e9 \u0378\u0379\u200d <&")))  # not assigned
+    assert warnings == ["no font has U+0378 U+0379: drawn as a box; install a font, or write SVG or HTML"]
+
+
+def test_the_size_of_a_drawing_is_known_before_it_is_made(tmp_path: Path):
+    calm(10, 5_000).write(tmp_path)
+    diagram = drawn(tmp_path)
+    for renderer in (svg, html):
+        size = len(renderer.render(diagram).encode())
+        assert 0.85 * size < renderer.expected_size(diagram) < 1.15 * size
 
 
 def test_a_png_that_no_viewer_shows_is_refused_with_what_helps(tmp_path: Path):
