@@ -24,20 +24,25 @@ from chitty.core.steps import Step
 FORMAT = 1
 """Version of the line format, written in every `start` line."""
 
-_NEEDED = {
-    "start": frozenset({"format", "pid", "version"}),
-    "send": frozenset({"op", "id"}),
-    "receive": frozenset({"op", "id", "stamped", "participant"}),
-    "detect": frozenset({"op", "participant", "incarnation", "reason"}),
-    "broadcast": frozenset({"op", "epoch", "seq", "members", "participant", "text"}),
-    "deliver": frozenset({"op", "epoch", "seq", "stamped", "participant", "text"}),
-    "ack": frozenset({"op", "id", "epoch", "seq", "stamped"}),
-    "refused": frozenset({"op", "id", "status", "reason"}),
-    "end": frozenset({"reason"}),
+FIELDS = {
+    "start": ("format", "epoch?", "incarnation?", "pid", "version"),
+    "send": ("op", "id", "text?"),
+    "receive": ("op", "id", "stamped", "participant", "again?"),
+    "detect": ("op", "participant", "incarnation", "reason", "again?"),
+    "broadcast": ("op", "epoch", "seq", "cause?", "members", "participant", "reason?", "text", "again?"),
+    "deliver": ("op", "epoch", "seq", "stamped", "participant", "reason?", "text"),
+    "ack": ("op", "id", "epoch", "seq", "stamped"),
+    "refused": ("op", "id", "status", "reason"),
+    "end": ("reason",),
 }
-"""What a line of each event tells after its time and number, if it is whole."""
+"""The fields of each event after its time and number, in the order in which they are written.
 
-EVENTS = frozenset(_NEEDED)
+Those with a question mark are in some lines only.
+"""
+
+_NEEDED = {event: frozenset(key for key in keys if key[-1] != "?") for event, keys in FIELDS.items()}
+
+EVENTS = frozenset(FIELDS)
 """The events of a history; what has another word in their place is prose."""
 
 HUB = "hub"

@@ -92,6 +92,22 @@ def test_there_is_a_line_for_every_kind_of_step() -> None:
     assert {entry.split()[0] for entry in LINES.values()} == journal.EVENTS
 
 
+def test_the_table_of_fields_names_what_is_written_in_its_order() -> None:
+    written: dict[str, list[list[str]]] = {}
+    for step in LINES:
+        for again in (False, True) if isinstance(step, steps.Receive | steps.Detect | steps.Broadcast) else (False,):
+            (entry,) = journal.entries([step], 1, EPOCH, again=again)
+            record = journal.parse(journal.lines(HEAD, "alice", [entry]))
+            assert record is not None
+            written.setdefault(record.event, []).append([key for key in record.fields if key not in {"lamport", "n"}])
+    for event, fields in journal.FIELDS.items():
+        names = [field.rstrip("?") for field in fields]
+        assert all(keys == [name for name in names if name in keys] for keys in written[event])
+        assert set(names) == {key for keys in written[event] for key in keys}
+        always = {name for name in names if all(name in keys for keys in written[event])}
+        assert always == {field for field in fields if not field.endswith("?")}
+
+
 def test_three_joins_and_a_message_are_written_as_the_design_shows_them() -> None:
     hub = Hub()
     names = {"alice": ALICE, "bob": "b" * 16, "carol": "c" * 16}
