@@ -73,6 +73,25 @@ class ExactRule(Property):
     name = "the exact rule (Lamport's IR1, IR2)"
     sentence = "a local or send event adds one; a receive event takes the maximum of clock and timestamp, and adds one"
 
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
+        self._restarts: list[Event] = []
+
+    def conclude(self) -> None:
+        """Judge where restarted hubs begin: where the clock stood after a broadcast of their epoch."""
+        waiting, self._restarts = self._restarts, []
+        for start in waiting:
+            order = self.evidence.order(start.says.epoch)
+            if not order.begins:
+                continue
+            if not order.stood_at(start.lamport):
+                self.breach(
+                    f"the Lamport time of a broadcast of epoch={order.epoch}, after which its clock goes on",
+                    f"lamport={start.lamport}",
+                    order.lives[0].start,
+                    start,
+                )
+
     def see(self, passage: Passage) -> None:
         """Compute each Lamport time from the one before it."""
         before = passage.before
@@ -91,7 +110,11 @@ class ExactRule(Property):
 
     def _see_first(self, event: Event) -> None:
         """Judge a beginning: a participant starts at 0, a hub where its log ended."""
-        if event.kind == "start" and event.lamport != 0 and not event.life.is_hub:
+        if event.kind != "start" or event.lamport == 0:
+            return
+        if event.life.is_hub:
+            self._restarts.append(event)
+        else:
             self.breach("lamport=0: a clock starts at 0", f"lamport={event.lamport}", event)
 
     def _see_other(self, before: Event, event: Event) -> None:

@@ -1,9 +1,13 @@
 """P1 to P4: nothing is made up, doubled, altered or lost."""
 
+from collections.abc import Iterable
+
+from chitty.core.event import Kind
 from chitty.core.names import MAX_TEXT
-from chitty.trace.evidence import Evidence, Passage, split
+from chitty.trace.evidence import LEFT, Evidence, Passage, split
 from chitty.trace.history import Event, Life, Says
 from chitty.trace.property import Property
+from chitty.trace.refusals import Refusals, Untrue
 from chitty.trace.stays import Stay
 
 
@@ -12,14 +16,14 @@ class NoCreation(Property):
 
     id = "P1"
     name = "uniform integrity: no creation"
-    sentence = "what is delivered was broadcast, and what is broadcast was sent or detected"
+    sentence = "what is delivered was broadcast, what is broadcast was sent or detected, and what is answered was sent"
 
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(evidence)
         self._unsent: set[tuple[str, str]] = set()
 
     def see(self, passage: Passage) -> None:
-        """Look for the cause of each delivery and each broadcast."""
+        """Look for the cause of each delivery, each broadcast and each answer."""
         self.cases += sum(len(run.deliveries) for run in passage.runs)
         for event in passage.untold:
             says = event.says
@@ -29,10 +33,21 @@ class NoCreation(Property):
             elif event.kind == "deliver":
                 last = self.evidence.order(says.epoch).broadcasts.get(self.evidence.order(says.epoch).last)
                 self.breach(f"a broadcast of epoch={says.epoch} seq={says.seq} by the hub", "none", last, event)
+        for sent, event in passage.answered:
+            self._see_answer(sent, event)
         if passage.life.is_hub:
             for before, event in passage.steps:
                 if event.kind == "broadcast":
                     self._see_broadcast(before, event)
+
+    def _see_answer(self, sent: Event | None, event: Event) -> None:
+        self.cases += 1
+        if sent is not None:
+            return
+        if event.life.start is None:
+            self.lack(f"the log of {event.life.name} lacks its beginning")
+        else:
+            self.breach(f"a send of id={event.says.id} before its answer", "none", event.life.start, event)
 
     def conclude(self) -> None:
         """Judge what the hub received and nobody sent; of participants without logs nothing is known."""
@@ -124,6 +139,12 @@ class Content(Property):
                 self._same(broadcast, event, _all(broadcast.says), _all(event.says))
             else:
                 self._same(broadcast, event, broadcast.says.op, event.says.op)
+        for event in passage.events:
+            if event.kind == "send" and event.says.text and event.says.op != Kind.PUBLISHED:
+                self.breach(f"no text in a {event.says.op}", event.says.text, event)
+        for asked, event in passage.answered:
+            if asked is not None:
+                self._same(asked, event, asked.says.op, event.says.op)
         if passage.life.is_hub:
             self._see_hub(passage)
 
@@ -135,7 +156,8 @@ class Content(Property):
             if before is not None and before.kind == "receive" and before.says.id == says.cause:
                 self._same(before, event, _about(before.says), _about(says))
             elif before is not None and before.kind == "detect":
-                self._same(before, event, (says.op, before.says.reason), ("leave", says.reason))
+                told = before.says
+                self._same(before, event, ("leave", told.op, told.reason), (says.op, says.op, says.reason))
             if says.op == "publish" and not 0 < len(says.text) <= MAX_TEXT:
                 self.breach(f"1 to {MAX_TEXT} characters", f"{len(says.text)} characters", before, event)
 
@@ -155,8 +177,8 @@ class Validity(Property):
     id = "P4"
     name = "validity"
     sentence = (
-        "a message is receipted or refused, or a crash left it open;"
-        " what has a receipt was broadcast, and reached its author"
+        "a message is receipted or refused, or a crash left it open; what has a receipt was broadcast,"
+        " and reached its author; what was refused was not, and who says that it left has an answer to its leave"
     )
 
     def __init__(self, evidence: Evidence) -> None:
@@ -164,9 +186,11 @@ class Validity(Property):
         self._open: dict[Life, dict[str, Event]] = {}
         self._awaited: dict[Stay, dict[int, Event]] = {}
         self._concluded: set[Stay] = set()
+        self._refusals = Refusals(evidence)
 
     def see(self, passage: Passage) -> None:
-        """Follow each message to its answer, and each receipt to its broadcast and delivery."""
+        """Follow each message to its answer, each receipt to its broadcast and delivery, and each refusal to none."""
+        self._tell_untrue(self._refusals.see(passage))
         if passage.life.is_hub:
             self._see_hub(passage)
             return
@@ -177,13 +201,19 @@ class Validity(Property):
                 opened[event.says.id] = event
             elif event.kind == "refused":
                 opened.pop(event.says.id, None)
+                self.cases += 1
             elif event.kind == "ack":
                 self._close_before(opened, event)
+            elif event.kind == "end" and event.says.reason.partition(",")[0] == LEFT:
+                self._see_left(event)
         for stay, event in passage.receipts:
             self._see_receipt(stay, event)
 
     def conclude(self) -> None:
-        """Judge the receipts whose broadcasts their author should have been delivered by now."""
+        """Judge the receipts whose broadcasts their author should have been delivered by now, and doubtful refusals."""
+        self._tell_untrue(self._refusals.conclude())
+        if why := self._refusals.lack():
+            self.lack_now(why)
         for stay, receipts in self._awaited.items():
             for seq in [seq for seq in receipts if stay.delivered(seq)]:
                 del receipts[seq]
@@ -194,12 +224,25 @@ class Validity(Property):
                     self._concluded.add(stay)
                     self.breach(f"seq={seq} delivered to its author, who was a member", "never", receipt, stay.top)
 
+    def _tell_untrue(self, found: Iterable[Untrue]) -> None:
+        for one in found:
+            self.breach(one.expected, _brief(one.witness), one.witness, one.refusal)
+
+    def _see_left(self, end: Event) -> None:
+        stay = self.evidence.stays.get(end.life)
+        if stay is None or end.life.start is None:
+            return
+        self.cases += 1
+        if stay.left is None and (stay.leave is None or stay.leave.says.id not in self.evidence.refused):
+            self.breach("an answer to its leave, before it says that it left", "none", stay.leave or stay.join, end)
+
     def _see_hub(self, passage: Passage) -> None:
         for before, event in passage.steps:
-            if before is not None and before.kind == "receive":
+            if before is not None and before.kind in {"receive", "detect"}:
                 self.cases += 1
                 if event.kind != "broadcast":
-                    self.breach(f"a broadcast of id={before.says.id} next", _brief(event), before, event)
+                    about = f"id={before.says.id}" if before.says.id else f"the leave of {before.says.participant}"
+                    self.breach(f"a broadcast of {about} next", _brief(event), before, event)
 
     def _close_before(self, opened: dict[str, Event], event: Event) -> None:
         """Close a message. Receipts come in the order of messages: none of the epoch is left open before it."""

@@ -32,6 +32,9 @@ class WellFormed(Property):
             self._find_gap(last, passage.before, lines)
         self._last[life] = numbers[-1]
         self._see_end(passage)
+        for event in passage.misplaced:
+            whose = "the hub" if life.is_hub else "a participant"
+            self.breach(f"events of {whose} in its log", f"{event.kind} n={event.n}", life.start, event)
 
     def conclude(self) -> None:
         """Look at lines that broke off, and whether there was anything at all."""
@@ -53,6 +56,9 @@ class WellFormed(Property):
         if first.kind != "start":
             self.lack(f"the log of {life.name} begins with n={first.n}, at {first.place}")
             return first.n - 1
+        ours, theirs = ("epoch", "incarnation") if life.is_hub else ("incarnation", "epoch")
+        if not getattr(first.says, ours) or getattr(first.says, theirs):
+            self.breach(f"a start with {ours} and no {theirs}, in the log of {life.name}", "other fields", first)
         if first.says.format != FORMAT:
             self.lack(f"{first.place} says format={first.says.format}: this is written for {FORMAT}")
         return 0

@@ -1,11 +1,13 @@
 """P9 to P14: who belongs is told everything, by itself first, and everybody sees the same members."""
 
-from chitty.core.event import Kind, announcement
+from chitty.core.event import Kind, Reason, announcement
 from chitty.core.names import fold
 from chitty.trace.evidence import Evidence, Passage, split
-from chitty.trace.history import Event, Says
+from chitty.trace.history import Event, Life, Says
 from chitty.trace.property import Property
 from chitty.trace.stays import Run, Stay
+
+_NOTICED = frozenset({Reason.LOST, Reason.EXPELLED})
 
 
 class Agreement(Property):
@@ -116,6 +118,8 @@ class Membership(Property):
             members[who] = event
         elif who not in members:
             self.breach(f"{says.participant} is a member", "is none", before, event)
+        elif says.participant != members[who].says.participant:
+            self.breach(f"{members[who].says.participant}, as it joined", says.participant, members[who], event)
         elif says.op == "leave":
             del members[who]
         if says.members != len(members):
@@ -161,7 +165,8 @@ class Announcements(Property):
     id = "P13"
     name = "announcements tell the truth"
     sentence = (
-        "the Lamport time in an announcement is that of its broadcast; joins and leaves of a participant alternate"
+        "the Lamport time in an announcement is that of its broadcast; joins and leaves of a participant alternate;"
+        " a leave is asked where it has a cause, lost or expelled where it has none"
     )
 
     def __init__(self, evidence: Evidence) -> None:
@@ -174,9 +179,24 @@ class Announcements(Property):
             if event.kind == "broadcast" and event.says.op != "publish":
                 self._read(event, event.lamport)
                 self._alternate(event)
+            if event.kind == "broadcast":
+                self._see_reason(event)
         for event, _ in passage.told:
             if event.kind == "deliver" and event.says.op != "publish":
                 self._read(event, event.says.stamped)
+
+    def _see_reason(self, event: Event) -> None:
+        says = event.says
+        if says.op != Kind.LEFT:
+            expected = ""
+        elif says.cause:
+            expected = Reason.ASKED
+        else:
+            expected = says.reason if says.reason in _NOTICED else f"{Reason.LOST} or {Reason.EXPELLED}"
+        if says.reason != expected:
+            because = f"id={says.cause} asked for it" if says.cause else "nobody asked for it"
+            wanted = f"reason={expected}: {because}" if expected else f"no reason: it is a {says.op}"
+            self.breach(wanted, f"reason={says.reason}" if says.reason else "no reason", event)
 
     def _read(self, event: Event, lamport: int) -> None:
         self.cases += 1
@@ -204,15 +224,53 @@ class Replicas(Property):
 
     id = "P14"
     name = "agreement of replicas"
-    sentence = "what a restarted hub repeats, or a second server broadcasts, is the same event as the first one said"
+    sentence = (
+        "what a restarted hub repeats, or a second server broadcasts, is the same event as the first one said,"
+        " and what is repeated says so"
+    )
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
+        self._last_repeated: dict[Life, Event] = {}
 
     def see(self, passage: Passage) -> None:
-        """Compare each repeated line with the first."""
-        for first, event in passage.again:
-            self.cases += 1
-            one, other = _whole(first), _whole(event)
-            if one != other:
-                self.breach(f"as it was said first: {one}", f"{other}", first, event)
+        """Compare each repeated line with the first, and look where lines are marked as repeated."""
+        if not passage.life.is_hub:
+            return
+        first_hand = {event: first for first, event in passage.again}
+        before = passage.before
+        for event in passage.lines:
+            first = first_hand.get(event)
+            if first is not None:
+                self._compare(first, event, before)
+                self._last_repeated[event.life] = event
+            if before is not None:
+                self._see_mark(before, event)
+            before = event
+
+    def _compare(self, first: Event, event: Event, before: Event | None) -> None:
+        self.cases += 1
+        one, other = _whole(first), _whole(event)
+        if one != other:
+            self.breach(f"as it was said first: {one}", f"{other}", first, event)
+        elif first.life.process is event.life.process and not event.says.again:
+            self.breach("again=1: it is said a second time", "no mark", first, event)
+        elif event.kind == "broadcast" and before is not None and before is not self._last_repeated.get(event.life):
+            self.breach("directly before it what was before it the first time", _named(before), before, event)
+
+    def _see_mark(self, before: Event, event: Event) -> None:
+        """Lines that are said again come first in a life; a broadcast is said again as what caused it is."""
+        again, was = event.says.again, before.says.again
+        if again > 1:
+            self.breach("again=1", f"again={again}", event)
+        elif again and not was and before.kind != "start":
+            self.breach("no line that is said again behind one that is not", f"again={again}", before, event)
+        elif was and not again and before.kind != "broadcast" and event.kind == "broadcast":
+            self.breach("again=1, as the line before it", "no mark", before, event)
+
+
+def _named(event: Event) -> str:
+    return f"{event.kind} n={event.n}"
 
 
 def _whole(event: Event) -> tuple[object, ...]:

@@ -33,6 +33,9 @@ class GapFree(Property):
         if last is None and not self.evidence.order(epoch).begins:
             self.lack(f"the log of the hub of epoch {epoch} lacks its beginning")
             return
+        start = event.life.start
+        if start is not None and epoch != start.says.epoch:
+            self.breach(f"epoch={start.says.epoch}, the hub's own", f"epoch={epoch}", start, event)
         expected = last.says.seq + 1 if last is not None else 1
         if seq != expected:
             self.breach(f"seq={expected}", f"seq={seq}", last or event.life.start, event)

@@ -8,6 +8,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from chitty.trace.history import Event, Fate, Life, Says
 from chitty.trace.reading import key_of
@@ -40,6 +41,11 @@ class Order:
         """Whether its beginning is at hand."""
         return bool(self.lives) and self.lives[0].start is not None and self.lives[0].start.lamport == 0
 
+    def stood_at(self, lamport: int) -> bool:
+        """Tell whether the hub's clock stood at a time after a broadcast; the last ones are looked at first."""
+        late = takewhile(lambda event: event.lamport >= lamport, reversed(self.broadcasts.values()))
+        return any(event.lamport == lamport for event in late)
+
 
 @dataclass(slots=True, eq=False)
 class Passage:
@@ -50,12 +56,17 @@ class Passage:
         again: lines that repeat what another life of a hub said first, each after the one that it repeats.
         lines: both of them, as they follow one another in the log.
         before: the line before the first, if there was one.
+        misplaced: lines of a kind that such a process does not have, which are none of its events.
         runs: deliveries by stay.
         received: sends and their receives, where the second of the two became known now.
         caused: sends and the broadcasts that they caused, likewise.
         told: deliveries that say something not said before, each with its broadcast.
         untold: deliveries and receipts for which there is no broadcast.
         receipts: of messages, each with the stay in which it came.
+        answered: receipts and refusals, each with the send of the same life that it answers, if there is one.
+        contradicted: receives and broadcasts of messages that were refused, each with the refusal, where the
+            second of the two became known now.
+        shut: stays whose Join was refused.
     """
 
     life: Life
@@ -63,12 +74,16 @@ class Passage:
     again: list[tuple[Event, Event]]
     lines: list[Event]
     before: Event | None
+    misplaced: list[Event] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     received: list[tuple[Event, Event]] = field(default_factory=list)
     caused: list[tuple[Event, Event]] = field(default_factory=list)
     told: list[tuple[Event, Event]] = field(default_factory=list)
     untold: list[Event] = field(default_factory=list)
     receipts: list[tuple[Stay, Event]] = field(default_factory=list)
+    answered: list[tuple[Event | None, Event]] = field(default_factory=list)
+    contradicted: list[tuple[Event, Event]] = field(default_factory=list)
+    shut: list[Stay] = field(default_factory=list)
 
     @property
     def steps(self) -> Iterator[tuple[Event | None, Event]]:
@@ -82,7 +97,7 @@ class Passage:
 
 
 LEFT = "left"
-"""The reason in the `end` of a participant that left in good order."""
+"""The reason in the `end` of a participant that left in good order; behind a comma it says what was not."""
 
 
 class Evidence:
@@ -92,6 +107,7 @@ class Evidence:
         lives: every life seen, in order of reading.
         orders: by epoch.
         sends: by message id.
+        refused: refusals by message id.
         known: of a message, the last delivery that its sender had when it sent it.
         unsent: receives of messages whose send has not been seen, by epoch and id.
         observed: lives by incarnation.
@@ -102,6 +118,7 @@ class Evidence:
         self.lives: dict[Life, None] = {}
         self.orders: dict[str, Order] = {}
         self.sends: dict[str, Event] = {}
+        self.refused: dict[str, Event] = {}
         self.known: dict[str, Event] = {}
         self.unsent: dict[tuple[str, str], Event] = {}
         self.observed: dict[str, Life] = {}
@@ -120,11 +137,16 @@ class Evidence:
         self.events += len(events)
         again: list[tuple[Event, Event]] = []
         lines = events
+        own = _OF_HUBS if life.is_hub else _OF_PARTICIPANTS
+        misplaced: list[Event] = []
+        if not {event.kind for event in events} <= own:
+            misplaced = [event for event in events if event.kind not in own]
+            events = [event for event in events if event.kind in own]
         if life.is_hub:
             if not self._epochs.get(life):
                 self._epochs[life] = next((event.says.epoch for event in events if event.says.epoch), "")
             events, again = self._first_hand(life, events)
-        passage = Passage(life, events, again, lines, self._before.get(life))
+        passage = Passage(life, events, again, lines, self._before.get(life), misplaced)
         if lines:
             self._before[life] = lines[-1]
         if life.is_hub:
@@ -173,6 +195,18 @@ class Evidence:
             return f"the log of the hub of epoch {epoch} may lack its last lines: it has no `end`"
         return ""
 
+    def another_epoch_followed(self, hub: Life) -> bool:
+        """Tell whether a hub of another epoch may have come after this one: those of one log follow one another."""
+        others = (life for life in self.lives if life.is_hub and self._epochs[life] != self._epochs[hub])
+        return any(life.process is not hub.process or life.number > hub.number for life in others)
+
+    def lacks_hub(self) -> str:
+        """Return why a hub's log may lack a life that followed those that it has, or empty: then none did."""
+        hubs = [life for life in self.lives if life.is_hub]
+        if any(life.may_lack_its_end for life in hubs):
+            return "the log of the hub may lack its last lines: it has no `end`"
+        return "" if hubs else "there is no log of a hub"
+
     def lacks_send(self, id_: str) -> str:
         """Return why a participant's log may lack a send that happened, or empty: then it did not happen."""
         incarnation, number = split(id_)
@@ -203,6 +237,7 @@ class Evidence:
         order = self._order_of(event)
         if event.kind == "receive":
             order.receives.setdefault(says.id, event)
+            self._contradict(says.id, event, passage)
             sent = self.sends.get(says.id)
             if sent is None:
                 self.unsent[order.epoch, says.id] = event
@@ -214,8 +249,14 @@ class Evidence:
             order.last = max(order.last, says.seq)
             if says.cause:
                 order.causes.setdefault(says.cause, event)
+                self._contradict(says.cause, event, passage)
                 if says.cause in self.sends:
                     passage.caused.append((self.sends[says.cause], event))
+
+    def _contradict(self, id_: str, accepted: Event, passage: Passage) -> None:
+        refusal = self.refused.get(id_)
+        if refusal is not None:
+            passage.contradicted.append((accepted, refusal))
 
     def _order_of(self, event: Event) -> Order:
         epoch = event.says.epoch or self._epochs[event.life]
@@ -259,8 +300,29 @@ class Evidence:
             passage.receipts.append((stay, event))
             if op == "leave" and stay.leave is not None and stay.leave.says.id == event.says.id:
                 stay.left = event
+            self._take_answer(event, passage)
+        elif kind == "refused":
+            self._take_refusal(life, event, passage)
         elif kind == "end":
             self._stay(life).ended = True
+
+    def _take_answer(self, event: Event, passage: Passage) -> None:
+        sent = self.sends.get(event.says.id)
+        passage.answered.append((sent if sent is not None and sent.life is event.life else None, event))
+
+    def _take_refusal(self, life: Life, event: Event, passage: Passage) -> None:
+        self._take_answer(event, passage)
+        id_ = event.says.id
+        if self.refused.setdefault(id_, event) is not event:
+            return
+        stay = self._stay(life)
+        if stay.join is not None and stay.join.says.id == id_:
+            stay.refused = event
+            passage.shut.append(stay)
+        for order in self.orders.values():
+            accepted = order.receives.get(id_) or order.causes.get(id_)
+            if accepted is not None:
+                passage.contradicted.append((accepted, event))
 
     def _take_send(self, life: Life, event: Event, passage: Passage) -> None:
         id_, op = event.says.id, event.says.op
@@ -308,6 +370,8 @@ class Evidence:
 
 
 _LOCAL = frozenset({"start", "end"})
+_OF_HUBS = _LOCAL | {"receive", "detect", "broadcast"}
+_OF_PARTICIPANTS = _LOCAL | {"send", "deliver", "ack", "refused"}
 
 
 @functools.lru_cache(maxsize=4096)

@@ -21,6 +21,7 @@ class Stay:
         holes: sequences that were passed over, each with the deliveries around it.
         leave: the send event of its Leave.
         left: the receipt of its Leave.
+        refused: the refusal of its Join.
         ended: whether the process lived on after it, or ended in good order: no delivery can be missing
             because of a crash.
     """
@@ -34,6 +35,7 @@ class Stay:
     holes: dict[int, tuple[Event, Event]] = field(default_factory=dict)
     leave: Event | None = None
     left: Event | None = None
+    refused: Event | None = None
     ended: bool = False
 
     def delivered(self, seq: int) -> bool:

@@ -8,7 +8,7 @@ import copy
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chitty import journal
@@ -27,19 +27,20 @@ class Item:
     process: str = ""
     event: str = ""
     fields: dict[str, Value] = field(default_factory=dict)
+    level: str = "INFO"
 
     @classmethod
     def read(cls, line: str) -> "Item":
         record = journal.parse(line)
         if record is None or not record.event:
             return cls(line)
-        return cls(line, record.wall, record.process, record.event, dict(record.fields))
+        return cls(line, record.wall, record.process, record.event, dict(record.fields), record.level)
 
     def write(self) -> str:
         if not self.event:
             return self.text
         pairs = " ".join(f"{key}={_value(self.event, key, value)}" for key, value in self.fields.items())
-        return f"{self.wall} INFO {self.process} {self.event} {pairs}"
+        return f"{self.wall} {self.level} {self.process} {self.event} {pairs}"
 
     def __getitem__(self, key: str) -> Value:
         return self.fields.get(key, "")
@@ -67,6 +68,14 @@ class Run:
             path.stem: [Item.read(line) for line in path.read_text(encoding="utf-8").split("\n")]
             for path in sorted(folder.glob("*.log"))
         }
+
+    def copy(self) -> "Run":
+        """Return a run that can be changed without changing this one."""
+        made = Run.__new__(Run)
+        made.logs = {
+            name: [replace(item, fields=dict(item.fields)) for item in items] for name, items in self.logs.items()
+        }
+        return made
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +199,23 @@ def a_line_is_torn_after_the_end(run: Run) -> None:
 def a_life_goes_on_after_its_end(run: Run) -> None:
     end = run.all("dave", "end")[-1]
     run.insert("dave", end, copied(end, lamport=end.number("lamport") + 1))
+
+
+@breaks("W1")
+def a_participant_has_an_event_of_a_hub(run: Run) -> None:
+    run.find("dave", "deliver", op="join").event = "receive"
+    run.find("dave", "receive")["id"] = f"{OTHER}.1"
+
+
+@breaks("W1")
+def a_hub_has_an_event_of_a_participant(run: Run) -> None:
+    run.find("server", "receive").event = "send"
+
+
+@breaks("W1")
+def a_hub_starts_as_a_participant_does(run: Run) -> None:
+    start = run.find("server", "start")
+    start.fields["incarnation"] = OTHER
 
 
 # W2
@@ -353,6 +379,18 @@ def a_loss_is_announced_that_nobody_detected(run: Run) -> None:
 
 
 @breaks("P1")
+def an_answer_is_to_another_process(run: Run) -> None:
+    """The receipt that alice lost reaches bob."""
+    item = run.find("alice", "ack", op="publish")
+    other = copied(item)
+    other.process = "bob"
+    run["alice"].remove(item)
+    run.renumber("alice")
+    run.insert("bob", delivery(run, "bob"), other)
+    run.reclock("bob")
+
+
+@breaks("P1")
 def a_broadcast_names_another_cause(run: Run) -> None:
     run.said(HELLO)["cause"] = f"{OTHER}.2"
 
@@ -422,7 +460,109 @@ def a_reason_is_altered(run: Run) -> None:
     run.find("server", "detect")["reason"] = "expelled"
 
 
+@breaks("P3")
+def a_refusal_is_of_another_kind(run: Run) -> None:
+    run.find("alice", "refused")["op"] = "leave"
+
+
+@breaks("P3")
+def a_detect_is_of_another_kind(run: Run) -> None:
+    run.find("server", "detect")["op"] = "join"
+
+
+@breaks("P3")
+def a_leave_has_a_text(run: Run) -> None:
+    run.find("alice", "send", op="leave")["text"] = "goodbye"
+
+
 # P4
+
+
+def refuse(item: Item, status: str = "INVALID_ARGUMENT") -> None:
+    """Turn a receipt, or a delivery, into a refusal."""
+    item.event = "refused"
+    id_ = item["id"]
+    fields: dict[str, Value] = {"lamport": item["lamport"], "n": item["n"], "op": item["op"], "id": id_}
+    item.fields = fields | {"status": status, "reason": "told wrongly"}
+
+
+@breaks("P4")
+def a_message_is_refused_and_delivered_to_all(run: Run) -> None:
+    refuse(run.find("alice", "ack", op="publish"))
+    run.reclock("alice")
+
+
+@breaks("P4")
+def a_text_is_refused_and_accepted_and_said_anew(run: Run) -> None:
+    """Alice says one thing twice: told that the first was refused, she sends it again, and both are broadcast."""
+    first, again = run.said(HELLO), run.said("x" * 128)
+    for items in run.logs.values():
+        for item in items:
+            if item["text"] == again["text"] and item is not again:
+                item["text"] = HELLO
+    again["text"] = HELLO
+    refuse(run.find("alice", "ack", id=first["cause"]))
+    run.reclock("alice")
+
+
+@breaks("P4")
+def a_message_of_one_who_was_cut_off_is_refused_in_another_epoch(run: Run) -> None:
+    item = run.find("alice", "ack", op="publish")
+    run["alice"].remove(item)
+    refuse(item)
+    run.insert("alice", run.all("alice", "deliver")[-1], item)
+    run.reclock("alice")
+
+
+@breaks("P4")
+def a_join_is_refused_and_yet_events_are_delivered(run: Run) -> None:
+    """Dave is told that the name is taken, behind the delivery of his own join."""
+    join, own = run.find("dave", "send", op="join"), run.find("dave", "deliver", op="join")
+    refused = copied(own, id=join["id"])
+    refuse(refused, "ALREADY_EXISTS")
+    run.insert("dave", own, refused)
+    run.reclock("dave")
+
+
+@breaks("P4")
+def a_join_is_refused_before_its_events_are_delivered(run: Run) -> None:
+    join = run.find("dave", "send", op="join")
+    refused = copied(join)
+    refuse(refused, "UNAUTHENTICATED")
+    run.insert("dave", join, refused)
+    run.reclock("dave")
+
+
+@breaks("P4")
+def a_join_is_refused_for_its_name_in_the_epoch_that_accepted_it(run: Run) -> None:
+    """Nobody whose log is at hand was delivered anything, so that only the hub's log tells of the join."""
+    for name in ("alice", "bob", "carol"):
+        del run.logs[name]
+    items = run["dave"]
+    start = items.index(run.all("dave", "send", op="join")[-1]) + 1
+    refused = copied(items[start - 1])
+    refuse(refused, "ALREADY_EXISTS")
+    del items[start:]
+    items += [refused, Item()]
+    run.renumber("dave")
+    run.reclock("dave")
+
+
+@breaks("P4")
+def a_leave_is_refused_in_the_epoch_that_accepted_it(run: Run) -> None:
+    refuse(run.all("carol", "ack", op="leave")[-1], "UNAUTHENTICATED")
+    run.reclock("carol")
+
+
+@breaks("P4")
+def one_says_that_it_left_and_its_leave_has_no_answer(run: Run) -> None:
+    run.remove("carol", run.all("carol", "ack", op="leave")[-1])
+    run.reclock("carol")
+
+
+@breaks("P4")
+def a_loss_is_detected_and_not_announced(run: Run) -> None:
+    run.remove("server", run.find("server", "broadcast", op="leave", reason="lost"))
 
 
 @breaks("P4")
@@ -467,6 +607,11 @@ def the_sequence_does_not_begin_at_1(run: Run) -> None:
 @breaks("P5")
 def a_broadcast_is_not_later_than_the_last(run: Run) -> None:
     run.said(ANSWER)["lamport"] = run.said(HELLO)["lamport"]
+
+
+@breaks("P5")
+def a_hub_starts_in_another_epoch_than_it_serves(run: Run) -> None:
+    run.find("server", "start")["epoch"] = "deadbeef"
 
 
 # P6
@@ -598,6 +743,21 @@ def somebody_speaks_who_is_no_member(run: Run) -> None:
     received["id"] = item["cause"] = f"{OTHER}.5"
 
 
+@breaks("P11")
+def a_stranger_speaks_under_another_name(run: Run) -> None:
+    """Carol keeps no log, so that only the hub tells of her."""
+    del run.logs["carol"]
+    said = next(item for item in run.all("server", "broadcast", op="publish", participant="carol"))
+    received = run.find("server", "receive", id=said["cause"])
+    for item in (
+        said,
+        received,
+        *(item for items in run.logs.values() for item in items if item["text"] == said["text"]),
+    ):
+        if item["seq"] == said["seq"] or item is received:
+            item["participant"] = "mallory"
+
+
 # P12
 
 
@@ -644,6 +804,38 @@ def one_leaves_that_never_joined(run: Run) -> None:
     run.find("server", "detect")["participant"] = leave["participant"] = "mallory"
 
 
+def leaves(run: Run, reason: str) -> list[Item]:
+    """Return the broadcast of the first leave for a reason, and its deliveries."""
+    leave = run.find("server", "broadcast", op="leave", reason=reason)
+    return [
+        item
+        for items in run.logs.values()
+        for item in items
+        if item.event in {"broadcast", "deliver"} and (item["epoch"], item["seq"]) == (leave["epoch"], leave["seq"])
+    ]
+
+
+@breaks("P13")
+def one_who_asked_to_leave_is_announced_to_all_as_lost(run: Run) -> None:
+    for item in leaves(run, "asked"):
+        item["reason"] = "lost"
+
+
+@breaks("P13")
+def one_who_was_lost_is_announced_to_all_as_having_asked(run: Run) -> None:
+    for item in (run.find("server", "detect", reason="lost"), *leaves(run, "lost")):
+        item["reason"] = "asked"
+
+
+@breaks("P13")
+def a_join_is_announced_to_all_with_a_reason(run: Run) -> None:
+    join = run.find("server", "broadcast", op="join")
+    for items in run.logs.values():
+        for item in items:
+            if item.event in {"broadcast", "deliver"} and (item["epoch"], item["seq"]) == (join["epoch"], join["seq"]):
+                item["reason"] = "expelled"
+
+
 # P14
 
 
@@ -651,7 +843,8 @@ def repeated(run: Run, **changed: Value) -> None:
     """Let another life of a hub of the same epoch say one message again."""
     first = run.said(HELLO)
     received = run.find("server", "receive", id=first["cause"])
-    start = copied(run.find("server", "start", epoch=first["epoch"]), lamport=received.number("lamport") - 1)
+    before = run["server"][run["server"].index(received) - 1]
+    start = copied(run.find("server", "start", epoch=first["epoch"]), lamport=before["lamport"])
     run.logs["server-2"] = [
         Item(),
         start,
@@ -659,6 +852,35 @@ def repeated(run: Run, **changed: Value) -> None:
         copied(first, n=3, again=1, **changed),
         Item(),
     ]
+
+
+@breaks("C3")
+def a_restarted_hub_goes_on_where_it_never_stood(run: Run) -> None:
+    repeated(run)
+    start = run.find("server-2", "start")
+    start["lamport"] = start.number("lamport") - 1
+
+
+@breaks("P14")
+def what_is_said_again_does_not_say_so(run: Run) -> None:
+    """The hub of the first epoch crashes and says its last message again."""
+    repeated(run)
+    items = [item for item in run.logs.pop("server-2") if item.event]
+    for item in items:
+        item.fields.pop("again", None)
+    at = run["server"].index(run.all("server", "start")[1])
+    run["server"][at:at] = [*items, Item()]
+
+
+@breaks("P14")
+def a_line_is_marked_as_said_again_behind_one_that_is_not(run: Run) -> None:
+    run.said(HELLO)["again"] = 1
+
+
+@breaks("P14")
+def a_hub_repeats_a_broadcast_behind_another_receive(run: Run) -> None:
+    repeated(run)
+    run.find("server-2", "receive")["id"] = f"{OTHER}.9"
 
 
 @breaks("P14")

@@ -2,7 +2,11 @@
 
 Links are in order each (FIFO), and independent of one another. Processes crash and start anew, links break and
 Joins are repeated, messages are refused, the service begins new epochs, or goes on with the old one after a crash:
-then it writes again what it may not have written.
+then it writes again what it may not have written. Strangers, who keep no log, take names.
+
+A request whose answer was lost may have been accepted, and its repeat be refused: a Join because somebody has the
+name in a new epoch, or because the service turns away whoever comes from a busy address; a Leave because a new epoch
+does not know the session.
 """
 
 import itertools
@@ -14,9 +18,9 @@ from pathlib import Path
 
 from chitty import journal
 from chitty.core import steps
-from chitty.core.errors import InvalidArgument, PreconditionFailed, Refusal
+from chitty.core.errors import InvalidArgument, LimitExceeded, PreconditionFailed, Refusal, UnknownSession
 from chitty.core.event import Command, Detect, Event, Join, Kind, Leave, Message, Publish, Reason, Receipt
-from chitty.core.hub import Hub
+from chitty.core.hub import Hub, Member, Outcome
 from chitty.core.participant import Participant
 
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
@@ -72,13 +76,14 @@ class Peer:
     leaving: bool = False
     running: bool = True
     broken: bool = False  # its stream was, after its leave: it does not know whether it heard all
+    left: bool = False  # its leave was receipted
 
 
 @dataclass(frozen=True)
 class Applied:
     """What the hub did last: whose command it was, the clock before it, and its steps."""
 
-    peer: Peer
+    peer: Peer | None
     number: int
     clock: int
     steps: tuple[steps.Step, ...]
@@ -93,6 +98,7 @@ class Run:
         self.logs = {name: Logged(name, self.wall) for name in [journal.HUB, *(names or NAMES)]}
         self.lives = itertools.count(1)
         self.peers: dict[str, Peer] = {}
+        self.strangers: dict[str, Member] = {}
         self.epochs = 0
         self.begin_epoch()
         for name in names or NAMES:
@@ -114,6 +120,7 @@ class Run:
         self.epochs += 1
         self.epoch = f"{self.epochs:08x}"
         self.hub = Hub()
+        self.strangers.clear()
         self.events: list[Event] = []
         self.done: list[Applied] = []
         self.delivered = 0
@@ -159,7 +166,8 @@ class Run:
     def is_unknown(self, applied: Applied) -> bool:
         """Tell whether nobody has heard of it yet, as is so while its lines are not written."""
         sent = [step.event.sequence for step in applied.steps if isinstance(step, steps.Broadcast)]
-        answered = all(number != applied.number for number, _ in applied.peer.answers)
+        answers = applied.peer.answers if applied.peer is not None else ()
+        answered = all(number != applied.number for number, _ in answers)
         return bool(sent) and min(sent) > self.delivered and not answered
 
     def start(self, name: str) -> None:
@@ -175,7 +183,11 @@ class Run:
 
     def end(self, peer: Peer) -> None:
         peer.running = False
-        peer.log.write([steps.End(peer.participant.time, "left, but its stream broke" if peer.broken else "left")])
+        if peer.broken:
+            reason = "left, but its stream broke before its end"
+        else:
+            reason = "left" if peer.left else "stopped while it did not belong"
+        peer.log.write([steps.End(peer.participant.time, reason)])
 
     # What participants do.
 
@@ -184,7 +196,7 @@ class Run:
         who = peer.participant
         peer.log.write([step])
         peer.inside = True
-        peer.leaving = False
+        peer.leaving = peer.left = False
         peer.joining = Join(who.incarnation, who.name, who.name, who.number, step.lamport)
         peer.epoch = -1
         peer.cursor = peer.until = None
@@ -216,11 +228,20 @@ class Run:
         peer.answers.clear()
         peer.cursor = peer.until = None
         if peer.epoch not in {-1, self.epochs}:
-            peer.leaving = False
-            self.join(peer)
+            if peer.leaving:
+                peer.broken = True
+                peer.answers.append((peer.participant.number, UnknownSession("not a participant's: join first")))
+            else:
+                self.join(peer)
             return
         assert peer.joining is not None
-        peer.requests.extend(({peer.joining.number: peer.joining} | peer.unanswered).values())
+        peer.requests.append(peer.joining)
+        if peer.epoch == self.epochs:
+            self.repeat(peer)
+
+    def repeat(self, peer: Peer) -> None:
+        """Send again what has no answer yet: only once its Join was answered does a participant speak."""
+        peer.requests.extend(command for command in peer.unanswered.values() if command is not peer.joining)
 
     def lose(self, peer: Peer) -> None:
         member = self.hub.member(peer.participant.incarnation)
@@ -235,6 +256,8 @@ class Run:
         answer: Receipt | Refusal
         if isinstance(message, Message) and len(message.text) > 128:
             answer = InvalidArgument("too long")
+        elif isinstance(command, Join) and self.chance.random() < 0.02:
+            answer = LimitExceeded("as many participants are connected from this address as may be")
         else:
             receipts, refusal = self.applied(peer, command)
             answer = refusal or receipts[0]
@@ -244,17 +267,22 @@ class Run:
         peer.answers.append((message.number, answer))
 
     def applied(self, peer: Peer, command: Command) -> tuple[tuple[Receipt, ...], Refusal | None]:
+        outcome = self.hub_applies(command, peer)
+        for event in outcome.events:
+            if event.kind is Kind.LEFT and event.participant == peer.participant.name:
+                peer.until = event.sequence
+        return outcome.receipts, outcome.refusal
+
+    def hub_applies(self, command: Command, peer: Peer | None = None) -> Outcome:
+        """Let the hub apply a command, of a peer or of a stranger."""
         clock = self.hub.time
         outcome = self.hub.apply(command)
         number = outcome.receipts[0].number if outcome.receipts else 0
         if outcome.steps:
             self.done.append(Applied(peer, number, clock, outcome.steps))
         self.logs[journal.HUB].write(outcome.steps, self.epoch)
-        for event in outcome.events:
-            self.events.append(event)
-            if event.kind is Kind.LEFT and event.participant == peer.participant.name:
-                peer.until = event.sequence
-        return outcome.receipts, outcome.refusal
+        self.events += outcome.events
+        return outcome
 
     def undelivered(self, peer: Peer) -> list[Event]:
         if peer.cursor is None or not peer.running:
@@ -270,9 +298,11 @@ class Run:
         who = peer.participant
         for number in who.welcome(self.epoch):
             peer.unanswered.pop(number, None)
-        peer.epoch = self.epochs
         who.joined()
         peer.unanswered.pop(who.joining, None)
+        if peer.epoch != self.epochs:
+            peer.epoch = self.epochs
+            self.repeat(peer)
         peer.log.write(who.deliver(travelling))
 
     def carry_answer(self, peer: Peer) -> None:
@@ -283,16 +313,36 @@ class Run:
             return  # a Join is answered by its own event
         if joining and isinstance(answer, PreconditionFailed):
             peer.unanswered.pop(number, None)
+            if peer.leaving:  # what it still waits for is the answer to its leave
+                peer.broken = True
+                return
             peer.inside = False
             if not self.undelivered(peer):
                 self.join(peer)
+            return
+        if joining:
+            self.turn_away(peer, answer)
             return
         if isinstance(answer, Receipt):
             peer.log.write(who.acknowledge([answer]))
         else:
             peer.log.write(who.refuse(number, answer))
         if isinstance(peer.unanswered.pop(number, None), Leave):
-            peer.inside = False
+            peer.inside, peer.left = False, isinstance(answer, Receipt)
+
+    def turn_away(self, peer: Peer, refusal: Refusal) -> None:
+        """End a participant whose Join was refused; if it had been accepted before, the hub will miss it."""
+        if peer.leaving:  # what it still waits for is the answer to its leave
+            peer.broken = True
+            return
+        who = peer.participant
+        refused = who.refuse(who.joining, refusal)  # nothing, when a repeat was refused after it had joined
+        peer.log.write([*refused, steps.End(who.time, f"refused: {refusal}")])
+        peer.running = peer.inside = False
+        peer.requests.clear()
+        peer.answers.clear()
+        if self.hub.member(who.incarnation):
+            self.lose(peer)
 
     # Chance.
 
@@ -305,6 +355,8 @@ class Run:
             (self.crash, 0.15, lambda peer: True),
             (self.reconnect, 0.5, lambda peer: peer.inside),
             (self.lose, 0.2, lambda peer: self.hub.member(peer.participant.incarnation)),
+            (self.take_name, 0.2, lambda peer: not self.hub.holder(peer.participant.name)),
+            (self.give_name_back, 0.5, lambda peer: peer.participant.name in self.strangers),
             (self.carry_request, 8, lambda peer: peer.requests),
             (self.carry_events, 12, self.undelivered),
             (self.carry_answer, 8, lambda peer: peer.answers),
@@ -322,6 +374,18 @@ class Run:
         elif able:
             act, _, those = self.chance.choices(able, [weight for _, weight, _ in able])[0]
             act(self.chance.choice(those))
+
+    def take_name(self, peer: Peer) -> None:
+        """Let a stranger join by a participant's name."""
+        name = peer.participant.name
+        outcome = self.hub_applies(Join(f"{next(self.lives):016x}", name, name, 1, 1))
+        assert outcome.member is not None
+        self.strangers[name] = outcome.member
+
+    def give_name_back(self, peer: Peer) -> None:
+        gone = self.strangers.pop(peer.participant.name)
+        reason = self.chance.choice([Reason.LOST, Reason.EXPELLED])
+        self.hub_applies(Detect(gone.incarnation, gone.joined, gone.connection, reason))
 
     def rejoin(self, peer: Peer) -> None:
         if not (peer.unanswered or peer.requests or self.undelivered(peer)):
