@@ -74,8 +74,8 @@ class Checker:
         for judge in self.properties:
             judge.missing_now.clear()
             judge.conclude()
-        for name in self._silent():
-            self.properties[0].lack_now(f"{name}.log has no event that can be read, and {name} joined")
+        for why in self._silent():
+            self.properties[0].lack_now(why)
         return Verdict([judge.finding() for judge in self.properties], self._census())
 
     def readers(self) -> tuple[list[Reader], list[Reader]]:
@@ -99,12 +99,21 @@ class Checker:
         return self._hubs[path]
 
     def _silent(self) -> Iterator[str]:
-        """Yield the logs, by name, of participants that joined and yet have no event in it."""
-        silent = {reader.path.stem for reader in self._known.values() if reader.process is None}
-        if silent:
-            orders = self.evidence.orders.values()
-            joined = {event.says.participant for order in orders for event in order.broadcasts.values()}
-            yield from sorted(silent & joined)
+        """Yield which participants joined and have a log, in which nothing of them is believed."""
+        readers = self._known.values()
+        silent = {reader.path.stem for reader in readers if reader.process is None}
+        believed = {reader.process.name for reader in readers if reader.process is not None}
+        disowned = {name: reader for reader in readers for name in reader.log.names - believed}
+        if not silent and not disowned:
+            return
+        orders = self.evidence.orders.values()
+        joined = {event.says.participant for order in orders for event in order.broadcasts.values()}
+        for name in sorted(silent & joined):
+            yield f"{name}.log has no event that can be read, and {name} joined"
+        for name in sorted(disowned.keys() & joined):
+            log, owner = disowned[name].log.name, disowned[name].process
+            whose = f"those of {owner.name}, whose event is the first in it" if owner is not None else "the hub's"
+            yield f"{log}.log has events of {name}, who joined, and only {whose}, are believed"
 
     def _census(self) -> Census:
         logs = [reader.log for reader in self._known.values()]

@@ -187,6 +187,7 @@ class Log:
         files: names of its generations, oldest first, each with the number of lines before it.
         headless: lines without a head: prints of something that failed early, torn ones, forgeries.
         strangers: events that name a process whose log this is not.
+        names: of some of these processes.
         lines: how many there are.
     """
 
@@ -194,6 +195,7 @@ class Log:
     files: list[tuple[int, str]] = field(default_factory=list)
     headless: int = 0
     strangers: int = 0
+    names: set[str] = field(default_factory=set)
     lines: int = 0
 
     def place(self, line: int) -> str:

@@ -21,6 +21,7 @@ Passage = tuple[Life, list[Event]]
 
 _SERVER = "server"
 _CACHE = 200_000
+_NAMES = 100  # of strangers in a log
 _KINDS = {kind: kind for kind in journal.EVENTS}
 _EDGES = frozenset({"start", "end"})
 _WORD = r'([^\s"]+)'
@@ -177,7 +178,7 @@ class Reader:
                 self._note_torn(number)
                 continue
             if process != self._name and not self._belongs(process):
-                self.log.strangers += 1
+                self._note_stranger(process)
                 continue
             if kind == "start" or life is None:
                 self._tear_last(passages, number - 1)
@@ -189,6 +190,11 @@ class Reader:
             events.append(event)
         self.log.lines += len(lines)
         return passages
+
+    def _note_stranger(self, process: str) -> None:
+        self.log.strangers += 1
+        if len(self.log.names) < _NAMES:
+            self.log.names.add(process)
 
     def _belongs(self, process: str) -> bool:
         """Tell whether the log is that of `process`: it is that of the first one which has an event in it."""

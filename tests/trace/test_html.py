@@ -47,11 +47,11 @@ def test_it_opens_without_a_network(page):
     assert browser.run("document.querySelectorAll('#body .e').length") == 27
 
 
-@pytest.mark.parametrize("seed", [3, 12, 40])
+@pytest.mark.parametrize("seed", [3, 11, 40])
 def test_the_page_knows_happens_before_as_the_logs_have_it(page, tmp_path, seed):
     folder = by_chance(tmp_path / "run", seed, 80)
     selection = chosen(folder)
-    assert len(selection.history.hubs) > 1 or seed != 12
+    assert len(selection.history.hubs) > 1
     browser = page(folder)
     found = browser.run("events.map((_, a) => events.map((_, b) => before(a, b) ? 1 : 0))")
     expected = [[int(selection.causality.before(one, other)) for other in selection.events] for one in selection.events]

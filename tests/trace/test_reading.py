@@ -187,3 +187,13 @@ def test_a_log_in_another_encoding_is_told_with_the_command_that_converts_it(
     subprocess.run(["/bin/sh", "-c", command], check=True)
     assert path.read_bytes() == utf_8
     assert check(folder).judgement is Judgement.VALID
+
+
+def test_a_log_that_a_forged_line_gives_to_another_is_missing_evidence(folder: Path) -> None:
+    path = folder / "bob.log"
+    path.write_text(path.read_text(encoding="utf-8").replace(" bob start", " mallory start", 1), encoding="utf-8")
+    verdict = check(folder)
+    assert verdict.judgement is Judgement.UNKNOWN
+    assert finding(verdict, "W1").missing == [
+        "bob.log has events of bob, who joined, and only those of mallory, whose event is the first in it, are believed"
+    ]
