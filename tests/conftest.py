@@ -7,6 +7,7 @@ each of them counted to a file.
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,8 @@ settings.load_profile("quick")
 
 def pytest_configure() -> None:
     os.environ["CHITTY_PROGRAM"] = "chitty"  # so hints name it, however a test calls it
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job in the background, whose children inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
