@@ -93,18 +93,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except errors.ChittyError as error:
         fail(str(error))
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), FAILED)
-    except streams.Unwritable as error:
-        return fail(str(error))
     except (Exception, SystemExit) as error:
-        if os.environ.get("CHITTY_DEBUG"):
+        # click exits after a completion, and at a broken pipe, which here is none of the standard streams
+        unforeseen = error.__context__ if isinstance(error, SystemExit) else error
+        if os.environ.get("CHITTY_DEBUG") or not isinstance(unforeseen, Exception):
             raise
-        # click ends the program at a broken pipe; here it is none of the standard streams
-        cause = error.__context__ if isinstance(error, SystemExit) else error
-        return fail(_unforeseen(cause))
+        return fail(_in_words(unforeseen))
     return result if isinstance(result, int) else DONE
 
 
-def _unforeseen(error: BaseException | None) -> str:
+def _in_words(error: Exception) -> str:
+    if isinstance(error, streams.Unwritable):
+        return str(error)
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         return f"cannot use {os.fsdecode(error.filename)!r}: {errors.cause(error)}"
     return f"{type(error).__name__}: {error}; with CHITTY_DEBUG=1 it says where"

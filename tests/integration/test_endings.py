@@ -55,7 +55,7 @@ def joined(stack: Stack) -> list[int]:
 
 def nothing_lives(stack: Stack, pids: list[int]) -> None:
     eventually(lambda: not [pid for pid in pids if process.alive(pid)], ENDS)
-    assert leftovers.supervisord(stack.layout) is None
+    assert leftovers.supervisors(stack.layout) == []
     assert leftovers.find(stack.layout, None) == []
 
 

@@ -208,7 +208,8 @@ class Terminal:
 
 def test_a_pipe_is_said_to_its_end_though_nobody_reads(running):
     line = ["bash", "-o", "pipefail", "-c", "printf 'first\\nsecond\\nthird\\n' | \"$@\" | true", "bash"]
-    subprocess.run([*line, *running.command("attach", "zoe")], cwd=running.cwd, check=True, timeout=PATIENCE)
+    command = [*line, *running.command("attach", "zoe")]
+    subprocess.run(command, cwd=running.cwd, env=running.environment, check=True, timeout=PATIENCE)
     said = [one.text("text") for one in running.records("server") if one.text("participant") == "zoe"]
     assert [text for text in said if text in {"first", "second", "third"}] == ["first", "second", "third"]
 

@@ -145,10 +145,13 @@ def _place(items: list[Item], index: int) -> Iterator[str]:
     later = list(itertools.takewhile(lambda other: other.event != "start", items[index + 1 :]))
     if not any(other.event for other in later):
         yield "last before a crash"
-    elif item.event in {"ack", "deliver"}:
-        same = [other for other in later if other.event == item.event and other["epoch"] == item["epoch"]]
-        if not same:
+    elif item.event == "ack":
+        if not any(other.is_("ack", epoch=item["epoch"]) for other in later):
             yield "last of its epoch"
+    elif item.event == "deliver":
+        stay = itertools.takewhile(lambda other: not other.is_("send", op=Kind.JOINED), later)
+        if not any(other.event == "deliver" for other in stay):
+            yield "last of its stay"
 
 
 def _all(run: Run) -> Iterator[Item]:

@@ -105,6 +105,8 @@ def _tables(found: dict[str, list[Outcome]]) -> Iterator[str]:
             name = "*the line*" if field == "line" else f"`{field}`"
             yield f"| `{event}` | {name} | {agrees} | {_row([one for one in those if one.mutant.what == field])} |"
     yield ""
+    yield "Mutants are named `line: field how`; `*` stands for anything, and `[!d]*` for what does not begin with a d."
+    yield ""
     yield "| survives | mutants | why it is no violation |"
     yield "|---|---|---|"
     survived = Counter(pattern for one in _survivors(everything) for pattern in why(one.mutant.key)[:1])
