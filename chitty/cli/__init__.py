@@ -93,12 +93,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except errors.ChittyError as error:
         fail(str(error))
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), FAILED)
-    except (Exception, SystemExit) as error:
-        # click exits after a completion, and at a broken pipe, which here is none of the standard streams
-        unforeseen = error.__context__ if isinstance(error, SystemExit) else error
-        if os.environ.get("CHITTY_DEBUG") or not isinstance(unforeseen, Exception):
+    except Exception as error:
+        if os.environ.get("CHITTY_DEBUG"):
             raise
-        return fail(_in_words(unforeseen))
+        return fail(_in_words(error))
     return result if isinstance(result, int) else DONE
 
 

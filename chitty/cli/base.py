@@ -14,7 +14,7 @@ import click
 
 from chitty import __version__
 from chitty.cli import calling
-from chitty.core.errors import StackError
+from chitty.core.errors import StackError, cause
 
 if TYPE_CHECKING:
     from chitty.stack.control import Stack
@@ -34,6 +34,17 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name or its alias."""
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Raises:
+            StackError: a pipe broke, which is none of the standard streams. click would exit without a word.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise StackError(f"what chitty wrote to has gone: {cause(error)}") from error
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of their addition."""
