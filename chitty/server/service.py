@@ -28,6 +28,9 @@ from chitty.server.replica import Replica
 from chitty.server.servicer import SERVICE, Servicer
 from chitty.settings import Server
 
+_STAYS = 64
+"""Receipts that are remembered beside those of messages: of the Joins of one that is lost again and again."""
+
 _logger = logging.getLogger(f"chitty.{HUB}")
 
 
@@ -105,7 +108,7 @@ class Service:
         self.address = listen(self._server, self._options, self._secret, _logger, self._earlier)
         self._replica.recover()
         limits = self._options.limits
-        self._replica.configure(Limits(participants=limits.participants, receipts=limits.receipts))
+        self._replica.configure(Limits(participants=limits.participants, receipts=limits.receipts + _STAYS))
         self.applying = asyncio.create_task(self._replica.run())
         await self._server.start()
         self._servicer.await_members()

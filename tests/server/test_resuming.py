@@ -142,6 +142,22 @@ async def test_a_join_whose_answer_was_lost_is_repeated_without_harm():
         assert service._replica.hub.sequence == 1
 
 
+async def test_messages_accepted_before_a_loss_get_their_receipts_after_it_though_as_many_as_are_remembered():
+    """The Joins of the stays between must not push out the receipts that a client may still ask for."""
+    few = {"limits__messages_per_request": 2, "limits__receipts": 2}
+    async with serving(**few) as service, peers(service, 1) as (alice,):
+        stream = alice.join("alice")
+        await events(stream, 1)
+        said = [alice.message("one"), alice.message("two")]
+        first = await alice.publish(*said)
+        for _ in range(3):
+            stream.cancel()
+            await eventually_async(lambda: not service._replica.hub.members)
+            stream = alice.join("alice")
+            await events(stream, 1)
+        assert await alice.publish(*said) == first
+
+
 async def test_who_leaves_in_its_time_of_grace_has_left_and_is_not_lost():
     async with serving(grace=GRACE) as service, peers(service, 2) as (alice, bob):
         stream, watching = await both(alice, bob)
