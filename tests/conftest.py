@@ -25,8 +25,10 @@ settings.load_profile("quick")
 
 def pytest_configure() -> None:
     os.environ["CHITTY_PROGRAM"] = "chitty"  # so hints name it, however a test calls it
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job in the background, whose children inherit that
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        # As of a job in the background, or under nohup. What tests interrupt would inherit that, and never end.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
