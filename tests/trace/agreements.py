@@ -103,7 +103,7 @@ SURVIVES = {
     "*: wall *": "Wall time proves nothing: clocks of machines differ and are set.",
     "*: level *": "It is for people.",
     "* last before a crash: *": _CRASH,
-    "ack * last of its epoch: line dropped*": "No later receipt of the epoch, and no leave in good order, shows that it"
+    "ack * last of its epoch: line dropped*": "No later receipt of the epoch, and no graceful leave, shows that it"
     " was given: an epoch or a life may end before a receipt arrives.",
     "ack *: line swapped with [!a]*, clocks put right": _STREAMS,
     "deliver * last of its stay: line dropped*": "A stay that did not end by a receipted leave, or"
@@ -120,9 +120,10 @@ SURVIVES = {
     "refused *: line swapped with *, clocks put right": "A refusal is a local event: nobody else depends on its place.",
     "start *: pid *": "No other line tells it.",
     "start *: version *": "No other line tells it.",
-    "start *: line doubled*": "A process may crash when it has just started, and be started anew.",
+    "start *: line doubled*": "A process may crash when it has just started, and be started again.",
     "end *: line dropped*": "A life without its `end` is taken to have crashed, and nothing contradicts that.",
     "end *: * left out": "The line breaks off, as the last one of a life that crashed may.",
+    "end *: event *": "It lacks a field of the other event, and so counts as a line that breaks off.",
     "end *: process *": "The line is not believed, and the life taken to have crashed.",
     "end *: reason another": "Why a process ends is told here only; that it left needs an answer, else nothing.",
 }

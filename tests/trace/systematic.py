@@ -216,9 +216,8 @@ def _head_changes(run: Run, item: Item, field: str) -> Iterator[tuple[str, str, 
             yield "another", "process", names[(names.index(item.process) + 1) % len(names)]
             yield "unknown", "process", "mallory"
         case "event":
-            for event, fields in journal.FIELDS.items():
-                if event != item.event and {key for key in fields if key[-1] != "?"} <= item.fields.keys():
-                    yield event, "event", event
+            for event in journal.FIELDS.keys() - {item.event}:
+                yield event, "event", event
 
 
 def _others(run: Run, item: Item, field: str, value: Value) -> Iterator[tuple[str, Value]]:
