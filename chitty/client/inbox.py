@@ -76,7 +76,7 @@ class Inbox:
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             raise EventsDropped(
-                f"{dropped} events are missing here: {CAPACITY} waited and nobody took them; iterate faster, or go on"
-                " with the next events"
+                f"{dropped} events are missing here: {CAPACITY} waited and nobody took them; iterate faster, or iterate"
+                " again to continue after them"
             )
         return None

@@ -54,13 +54,13 @@ from chitty.wire import identity
 from chitty.wire.address import parse
 
 PATIENCE = 30.0
-"""Seconds without any answer after which `publish` raises, unless it is told otherwise."""
+"""Seconds without any answer after which `publish` raises, unless configured otherwise."""
 
 KEEPALIVE = Keepalive(interval=20.0, timeout=10.0)
-"""When a silent service is asked whether it still lives, unless one is told otherwise."""
+"""When a silent service is asked whether it still lives, unless configured otherwise."""
 
 LEAVE_SECONDS = 4.0
-"""How long leaving in good order may take: the last receipts, the Leave, the last events."""
+"""Seconds that leaving may take: the last receipts, the Leave, the last events."""
 
 RECEIPT_SECONDS = 3.0
 """How long of that it waits for the last receipts. Then it sends the Leave without them."""
@@ -238,7 +238,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave, whatever ended the block. A forked child has nothing to leave, and says so unless it ends anyway."""
+        """Leave, whatever ended the block. A forked child has nothing to leave: it raises unless it does already."""
         if error is None or not forks.is_forked():
             await self.leave()
 
@@ -247,7 +247,7 @@ class Session:
 
         It is sent while the session belongs, and again when a connection broke before its receipt: the
         service accepts it once. It returns or raises at the latest when the service has answered no message for
-        `patience` seconds, 30 unless `join` was told otherwise.
+        `patience` seconds, 30 unless `join` was given another number.
 
         Raises:
             Refusal: the service refused it; or it was not sent: it is no str, over 4,096 bytes or not encodable
@@ -293,7 +293,7 @@ class Session:
         self._raise_failure()
 
     async def leave(self) -> None:
-        """Leave in good order: receipts first, then the Leave, then the last events. Takes some seconds at most.
+        """Leave gracefully: receipts first, then the Leave, then the last events. Takes some seconds at most.
 
         Whoever asks a second time waits for the same leave.
 
@@ -439,7 +439,7 @@ class Session:
         """Decide after a broken stream or a refused Join; begin a new stay where the old one has ended."""
         who = self._participant
         if isinstance(refusal, PreconditionFailed | CursorTooOld):
-            self._logger.info("the membership has ended, joining anew: %s", refusal)
+            self._logger.info("the membership has ended, joining again: %s", refusal)
             self._joining = who.join()
             self._journal.write([self._joining])
         elif self._is_final(refusal):
