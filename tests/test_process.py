@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -19,18 +18,6 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
 PRELUDE = "import os, sys, time\nfrom chitty import process\n"
-
-
-@pytest.fixture
-def children() -> Iterator[list[subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
-    yield started
-    for child in started:
-        child.kill()
-        child.wait()
-        for stream in (child.stdin, child.stdout):
-            if stream:
-                stream.close()
 
 
 def program(source: str) -> list[str]:
