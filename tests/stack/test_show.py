@@ -3,10 +3,11 @@ import json
 import pytest
 from wcwidth import wcswidth
 
-from chitty import journal
+from chitty import journal, resources, settings
 from chitty.stack import show, tail
 from chitty.stack.layout import slug
 from chitty.stack.show import View
+from chitty.terminal import colour_of
 
 HEAD = "2026-11-23T03:11:50.123456Z INFO"
 
@@ -88,6 +89,11 @@ def test_names_that_take_two_columns_a_character_keep_the_column_straight():
     view.widen(["日本語"])
     rows = [view.render(line(f"{HEAD} {name} - x", slug(name))) for name in ("日本語", "bob", "e\u0301ve")]
     assert [wcswidth(row.partition("│")[0]) for row in rows] == [wcswidth("03:11:50.123 日本語 ")] * 3
+
+
+def test_the_participants_of_a_small_stack_differ_in_colour():
+    names = ["alice", *settings.read(resources.path("conf/chitty.yaml")).clients.roster[:7], "hub"]
+    assert len({colour_of(name) for name in names}) == len(names)
 
 
 def test_json_has_the_head_and_the_fields():
