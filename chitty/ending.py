@@ -5,7 +5,7 @@ Knows no stack. What is printed meanwhile goes through `chitty.streams`, so that
 
 import signal
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 from chitty import streams
@@ -82,7 +82,7 @@ class Afterwards:
         with self:
             pass
 
-    def _take(self, number: int, _frame: Any) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:
         streams.hurry()
         first, self.interrupted = not self.interrupted and not self._asked, True
         if number == signal.SIGINT and not first:
@@ -90,5 +90,13 @@ class Afterwards:
                 raise KeyboardInterrupt
             self.hurried = True
             self._hurry()
-        elif first and not self._working:
+        elif first and not self._ends(frame):
             raise KeyboardInterrupt
+
+    def _ends(self, frame: FrameType | None) -> bool:
+        """Tell whether the end has begun where a signal arrived: handlers run as `__exit__` begins, before its try."""
+        while frame is not None and not self._working:
+            if frame.f_code is Afterwards.__exit__.__code__ and frame.f_locals.get("self") is self:
+                return True
+            frame = frame.f_back
+        return self._working
