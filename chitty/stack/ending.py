@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
-from chitty.core.errors import ChittyError, StackError
+from chitty.core.errors import ChittyError, StackError, cause
 from chitty.ending import Afterwards
 from chitty.stack.control import Stack
 from chitty.stack.down import down, kill
@@ -17,9 +17,15 @@ def end(stack: Stack) -> None:
     """
     try:
         down(stack)
-    except ChittyError as error:  # another command that holds the stack does not finish, for instance
-        stack.tell(f"{error}; killing the stack")
+    except (ChittyError, OSError) as error:  # another command does not let go of it, or its disk is full, for instance
+        stack.tell(f"{_why(error)}; killing the stack")
         kill(stack)
+
+
+def _why(error: ChittyError | OSError) -> str:
+    if isinstance(error, ChittyError):
+        return str(error)
+    return f"{error.filename}: {cause(error)}" if error.filename else cause(error)
 
 
 def afterwards(stack: Stack, work: Callable[[], None], *, asked: bool = False) -> Afterwards:
