@@ -1,12 +1,15 @@
 """Looking for what keeps a stack from working: one finding a line, each with its remedy. Changes nothing."""
 
+import contextlib
 import errno
+import os
 import shutil
 import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from chitty import process, settings
 from chitty.core.errors import ChittyError, NotRunning, cause
@@ -51,6 +54,9 @@ def examine(stack: Stack) -> Iterator[Finding]:
     except ChittyError as error:
         yield _ill(str(error))
         return  # looking at a database makes files beside it
+    if not os.access(stack.layout.directory, os.R_OK | os.X_OK, effective_ids=True):
+        yield _shut(stack.layout.directory, "Permission denied")
+        return
     yield _socket(stack)
     yield from _owners(stack)
     yield from _stack(stack)
@@ -111,12 +117,31 @@ def _owners(stack: Stack) -> Iterator[Finding]:
     layout = stack.layout
     folders = [layout.directory, layout.programs, layout.clients, layout.logs, layout.ready, layout.locks]
     owner = layout.directory.stat().st_uid
-    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.lstat().st_uid != owner]
+    found: list[Path] = []
+    for folder in folders:
+        try:
+            found += _foreign(folder, owner)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            yield _shut(folder, cause(error))
     if found:
         names = ", ".join(str(path.relative_to(layout.directory)) for path in sorted(found)[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         remedy = f"`sudo chown -R --reference={layout.directory} {layout.directory}`"
         yield _ill(f"files of another account are in the stack: {names}{more}; {remedy} makes them yours")
+
+
+def _foreign(folder: Path, owner: int) -> Iterator[Path]:
+    """Yield what in a folder is not the owner's; what vanishes meanwhile, as in a stack that runs, is nobody's."""
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_uid != owner:
+                yield path
+
+
+def _shut(folder: Path, why: str) -> Finding:
+    return _ill(f"cannot look into {folder}: {why}; `chmod u+rwx {folder}` mends that")
 
 
 def _silence(stack: Stack, pids: list[int]) -> Iterator[Finding]:
