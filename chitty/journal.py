@@ -57,6 +57,7 @@ LONGEST = 16_384
 
 _HEAD_PARTS = 6
 _DIGITS = 20  # of 2^64; Python refuses to read a number of thousands
+_NAMED = 200  # characters
 _WALL = len("2026-11-23T03:11:50.123456Z")
 
 # C0, DEL and C1; line and paragraph separators; marks, embeddings, overrides and isolates of direction;
@@ -99,6 +100,27 @@ def quote(text: str) -> str:
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return escape(json.dumps(text, ensure_ascii=False))
+
+
+def line_named(text: str) -> str:
+    """Return a line of standard input as prose names it: quoted, and cut where it is longer than any message."""
+    return quote(text if len(text) <= _NAMED else f"{text[:_NAMED]}…")
+
+
+def not_said(text: str, turn: str) -> str:
+    """Return how the prose begins that tells why a line was not said; `turn` is the wall time at which its turn came.
+
+    So whoever waits for a line of its own takes no other line's refusal, and none of the same text from before.
+    """
+    return f"not said: {line_named(text)} (its turn came at {turn}): "
+
+
+def why_not_said(prose: str, text: str, since: str) -> str:
+    """Return why a line was not said, empty when the prose tells that of no line of this text since a wall time."""
+    before, after = not_said(text, "\n").split("\n")  # which no prose has
+    turn = prose.removeprefix(before)[:_WALL]
+    whole = f"{before}{turn}{after}"
+    return prose.removeprefix(whole) if prose.startswith(whole) and turn >= since else ""
 
 
 def wall_time(seconds: float) -> str:

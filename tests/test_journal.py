@@ -465,3 +465,14 @@ def test_a_line_that_is_printed_without_end_is_several() -> None:
     assert [len(record.prose) for record in records if record] == [journal.LONGEST] * 6 + [
         100_000 - 6 * journal.LONGEST
     ]
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300), st.text(alphabet=st.characters(codec="utf-8")))
+def test_why_a_line_was_not_said_is_told_of_that_line_alone(text, other):
+    turn, reason = "2026-11-23T03:11:50.123456Z", "the message is empty"
+    prose = journal.parse(journal.prose(HEAD, "alice", journal.not_said(text, turn) + reason)).prose
+    assert journal.why_not_said(prose, text, turn) == reason
+    assert journal.why_not_said(prose, text, "2026-11-23T03:11:50.123457Z") == "", "its turn came before"
+    if text[:200] != other[:200]:
+        assert journal.why_not_said(prose, other, turn) == ""
+    assert len(journal.line_named("x" * 60_000)) < 300

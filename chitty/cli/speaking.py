@@ -28,7 +28,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("text")
 @with_session
 def say(session: Session, name: str, text: str) -> int:
-    """Speak as a running participant, verbatim; return with the receipt or the refusal."""
+    """Speak as a running participant, verbatim; return with the receipt or the refusal.
+
+    Exit code 6 means that neither came in time: the message may or may not have been published, now or later. Look for
+    it with `chitty logs` before you say it again.
+    """
     from chitty.stack import say as speaking
 
     said = speaking.say(session.stack(), name, text)

@@ -9,12 +9,13 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from logging import Logger
 from pathlib import Path
 
 import msgspec
 
-from chitty import output, process, settings
+from chitty import journal, output, process, settings
 from chitty.client import bot, credentials, stdin
 from chitty.client.session import Session, join
 from chitty.client.stopping import until_stopped
@@ -107,14 +108,18 @@ class Client:
     async def _speak_lines(self, me: Session) -> None:
         """Publish each line of standard input, verbatim, one after the other."""
         async for line in stdin.read_lines():
+            turn = journal.wall_time(time.time())
             try:
-                await me.publish(line.decode())
+                text = line.decode()
             except UnicodeDecodeError as error:
                 self._logger.warning("a line of standard input is not UTF-8 at byte %d: not said", error.start)
+                continue
+            try:
+                await me.publish(text)
             except Unacknowledged as error:
-                self._logger.warning("said or not, unknown: %s", error)
+                self._logger.warning("said or not, unknown: %s: %s", journal.line_named(text), error)
             except ChittyError as error:
-                self._logger.warning("not said: %s", error)
+                self._logger.warning("%s%s", journal.not_said(text, turn), error)
 
 
 def _load(path: Path) -> Program:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from chitty import journal
 from chitty.core.errors import InvalidArgument, StackError, TimedOut
 from chitty.journal import Record
 from chitty.logfile import Growing
@@ -21,7 +22,6 @@ MAX_BYTES = 65_536
 
 _STEP = 0.02
 _ASK = 0.25  # seconds between two looks whether it lives
-_NOT_SAID = "not said: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ def say(stack: Stack, name: str, text: str, wait: float = WAIT) -> Said:
     with stack.speaking(member.slug, wait):
         member = able(stack, name)
         growing = Growing(stack.layout.log(member.slug), at_end=True)
+        since = journal.wall_time(time.time())
         try:
             send(stack, member, text)
-            return _follow(stack, member, _records(growing, member), text, wait)
+            return _follow(stack, member, _records(growing, member), text, since, wait)
         finally:
             growing.close()
 
@@ -111,7 +112,7 @@ def _records(growing: Growing, member: Member) -> Iterator[list[Record]]:
         yield [record for record in found if record is not None]
 
 
-def _follow(stack: Stack, member: Member, looks: Iterator[list[Record]], text: str, wait: float) -> Said:
+def _follow(stack: Stack, member: Member, looks: Iterator[list[Record]], text: str, since: str, wait: float) -> Said:
     deadline = time.monotonic() + wait
     asking = time.monotonic() + _ASK
     own = ""
@@ -121,8 +122,8 @@ def _follow(stack: Stack, member: Member, looks: Iterator[list[Record]], text: s
                 own = record.text("id")
             elif own and record.text("id") == own and record.event in {"ack", "refused"}:
                 return _said(record)
-            elif not own and record.level == "WARNING" and record.prose.startswith(_NOT_SAID):
-                return Said(0, 0, record.prose.removeprefix(_NOT_SAID))
+            elif not own and record.level == "WARNING" and (why := journal.why_not_said(record.prose, text, since)):
+                return Said(0, 0, why)
         if time.monotonic() > deadline:
             raise TimedOut(
                 f"no receipt for {member.name} within {wait:g} s: the message may or may not have been published;"

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from wcwidth import wcswidth
 
-from chitty import process, settings
+from chitty import journal, process, settings
 from chitty.settings import Program
+from chitty.stack import control, say
 from tests.integration.launching import Stack
 from tests.waiting import PATIENCE, eventually
 
@@ -139,6 +140,22 @@ def test_what_is_no_line_is_a_usage_error(running, text):
     before = len(running.records("zoe"))
     assert "chitty: the text has" in running.run("say", "zoe", text, expect=2)
     assert not any(record.event == "send" for record in running.records("zoe")[before:])
+
+
+@pytest.mark.parametrize(
+    ("text", "turn"), [("earlier", "9999-12-31T23:59:59.999999Z"), ("own", "2026-01-01T00:00:00.000000Z")]
+)
+def test_the_refusal_of_an_earlier_line_is_not_taken_for_ones_own(running, monkeypatch, text, turn):
+    """A line is given up after twice as long as `say` waits, so a later `say` sees its refusal in the log."""
+    send = say.send
+
+    def send_late(stack, member, line):
+        with stack.layout.log(member.slug).open("a") as log:
+            log.write(f"{turn} WARNING zoe - {journal.not_said(text, turn)}given up\n")
+        send(stack, member, line)
+
+    monkeypatch.setattr(say, "send", send_late)
+    assert say.say(control.Stack(running.layout), "zoe", "own", PATIENCE).lamport > 0
 
 
 def test_says_of_several_commands_at_once_each_have_their_own_receipt(running):

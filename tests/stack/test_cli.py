@@ -256,3 +256,9 @@ def test_one_that_has_not_joined_is_told_with_the_proxy_that_is_not_used(address
     now = Members(1, Server("RUNNING", 2, address), [late])
     assert outcome.judge(Outcome(waiting=[late], members=now)) == base.TIMED_OUT
     assert capsys.readouterr().err == f"chitty: bob has not joined yet: see `chitty logs bob`{remark}\n"
+
+
+def test_the_help_of_say_tells_what_its_exit_code_6_leaves_open(capsys):
+    assert cli.run(["say", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Exit code 6 means that neither came in time: the message may or may not have been published" in said
