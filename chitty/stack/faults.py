@@ -52,9 +52,11 @@ def restart(stack: Stack, name: str, wait: float) -> Outcome:
     deadline = time.monotonic() + wait
     with stack.changing():
         now = stack.members()
-        slug = SERVER if control.is_server(name) else now.get(name).slug
-        if slug != SERVER:
-            visiting.check(stack, name)
+        slug = SERVER
+        if not control.is_server(name):
+            member = now.get(name)
+            slug = member.slug
+            visiting.check(stack, member.name)
         stack.note(slug, intent="restart", pid=_pid(now, name))
         if control.stop(stack, [slug], (grace.SERVER if slug == SERVER else grace.CLIENT) + grace.REAPED):
             raise StackError(f"{name} did not end: see `chitty doctor`")

@@ -8,9 +8,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chitty.core.errors import AlreadyExists, NameTaken, TimedOut
+from chitty.core.names import fold
 from chitty.stack import locks
 from chitty.stack.control import Stack
 from chitty.stack.layout import slug
+
+_SUFFIX = ".chat"
 
 
 @contextmanager
@@ -49,4 +52,5 @@ def check(stack: Stack, name: str) -> None:
 
 
 def _lock(stack: Stack, name: str) -> Path:
-    return stack.layout.locks / f"{slug(name)}.chat"
+    """Return the lock of a name, whatever its case: participants are told apart without it, too."""
+    return stack.layout.locks / f"{slug(fold(name))}{_SUFFIX}"

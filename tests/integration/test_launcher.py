@@ -306,6 +306,20 @@ def test_a_log_of_the_stack_has_one_writer(running):
     assert [record.event for record in running.records("guest2")].count("start") == 2
 
 
+def test_a_guests_log_has_one_writer_whatever_the_case_of_its_name(running):
+    running.run("join", "guest3", "--human")
+    running.run("kill", "guest3")
+    eventually(lambda: running.of("guest3")["pid"] is None)
+    with running.start("chat", "guest3", stdin=subprocess.PIPE) as guest:
+        eventually(lambda: running.layout.log("bob").read_text().count("Participant guest3 joined") == 2)
+        for command in (("restart", "GUEST3"), ("join", "Guest3", "--human")):
+            assert "by `chitty chat`" in running.run(*command, expect=5)
+        assert "by `chitty chat`" in running.up("--clients", "bob,GUEST3", expect=5)
+        assert "taken by another `chitty chat`" in running.run("chat", "GUEST3", expect=1)
+        guest.communicate("", timeout=PATIENCE)
+    assert "guest3" not in running.joined()
+
+
 def test_one_whose_name_a_stranger_has_is_refused_run_once_and_told_why(running):
     stranger = running.start("chat", "ghost", "--log", running.cwd / "ghost.log", stdin=subprocess.PIPE)
     with stranger:
