@@ -8,7 +8,7 @@ from pathlib import Path
 from chitty import process, settings
 from chitty.core.errors import NotRunning, SettingsError, StackError
 from chitty.sequencer import sqlite
-from chitty.stack import control, grace, leftovers
+from chitty.stack import control, grace, leftovers, visiting
 from chitty.stack.control import Stack, until
 from chitty.stack.layout import SERVER, detour
 from chitty.stack.supervisor import Undelivered
@@ -21,10 +21,13 @@ def down(stack: Stack, *, purge: bool = False) -> bool:
 
     Raises:
         StackError: something of it lives on.
+        AlreadyExists: a guest is here, whose log `purge` would remove; nothing was touched.
     """
     if not stack.layout.directory.is_dir():
         return False
     with stack.changing():
+        if purge:
+            visiting.check_none(stack, "--purge")
         ran = take_down(stack)
         if purge:
             _purge(stack)

@@ -119,7 +119,7 @@ def up(
 
     Raises:
         StackError: supervisord or the server could not be started; of a new stack nothing is left running.
-        AlreadyExists: it runs, with other options.
+        AlreadyExists: it runs, with other options; or a guest is here, whose name is asked for or whose log would go.
         TimedOut: the server does not serve in time.
     """
     began = time.monotonic()
@@ -155,6 +155,8 @@ def _begin(stack: Stack, request: Request, caller: Caller) -> list[Wish]:
     asked = wishes(request, told)
     for wish in asked:
         visiting.check(stack, wish.name)
+    if request.fresh:
+        visiting.check_none(stack, "--fresh")
     trust.check(told, [wish.name for wish in asked])
     guard.check(told.server, secret.read(told.server.secret_file))
     plain = detour(stack.layout.directory)

@@ -15,7 +15,7 @@ import pytest
 
 from chitty import process, resources
 from chitty.stack import leftovers
-from chitty.stack.layout import Layout
+from chitty.stack.layout import Layout, slug
 from tests.integration.launching import ROOT, Stack
 from tests.waiting import PATIENCE, eventually
 
@@ -77,6 +77,26 @@ def test_a_fresh_start_keeps_what_an_earlier_run_left(stack):
     (kept,) = stack.layout.directory.glob("archive/*/logs/bob.log")
     assert kept.read_bytes() == old
     assert len([record for record in stack.records("bob") if record.event == "start"]) == 1
+
+
+def test_the_log_of_a_guest_that_is_here_is_neither_put_aside_nor_removed(stack):
+    stack.up("--clients", 0)
+    log = stack.layout.log(slug("Nia"))
+    with stack.start("chat", "Nia", stdin=subprocess.PIPE) as guest:
+        eventually(lambda: log.exists() and " deliver " in log.read_text())
+        pids = [stack.supervisor(), stack.pid("server")]
+        assert "Nia is here by `chitty chat`" in stack.run("down", "--purge", expect=5)
+        assert alive(pids) == pids, "nothing was touched"
+        stack.run("down")
+        assert "Nia is here by `chitty chat`" in stack.up("--clients", 0, "--fresh", expect=5)
+        assert not (stack.layout.directory / "archive").exists()
+        assert alive(pids) == []
+        guest.communicate("", timeout=PATIENCE)
+    assert " end " in log.read_text()
+    stack.up("--clients", 0, "--fresh")
+    assert not log.exists()
+    stack.run("down", "--purge")
+    assert not stack.layout.directory.exists()
 
 
 def test_purging_leaves_nothing_but_what_is_somebody_elses(stack):
