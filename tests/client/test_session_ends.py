@@ -21,9 +21,10 @@ from chitty.server.service import Service
 from tests.proxies import DOWN, UP, Proxy, proxying
 from tests.services import options
 from tests.takeover import take_over
+from tests.waiting import PATIENCE
 
-CAPACITY, PATIENCE = 8, 0.4
-BOUND = 40.0  # seconds for what takes less than two on a machine that does nothing else
+CAPACITY = 8
+SHORT = 0.4  # seconds of the session's patience
 LIMITS = {"limits__messages_per_second": 200.0, "grace": 0.1, "lag__seconds": 0.2}
 
 EXAMPLES = settings.default.max_examples // 3  # each takes a second
@@ -37,7 +38,7 @@ class World:
         self._service: Service | None = service
         self._proxy = proxy
         self._port = int(service.address.rpartition(":")[2])
-        self.alice = chitty.join("alice", proxy.address, patience=PATIENCE)
+        self.alice = chitty.join("alice", proxy.address, patience=SHORT)
         self.publishing: list[asyncio.Task[Any]] = []
         self.lasting: list[asyncio.Task[Any]] = []
 
@@ -113,7 +114,7 @@ class World:
     async def expel(self) -> None:
         """Let the membership be taken over, which ends the session for good."""
         if self._service is not None:
-            await take_over(self.alice, self._service.address, BOUND)
+            await take_over(self.alice, self._service.address, PATIENCE)
 
     async def pass_time(self) -> None:
         await asyncio.sleep(0.1)
@@ -161,7 +162,7 @@ async def ends(what: str, waiting: list[asyncio.Task[Any]]) -> None:
     """Wait for tasks that must end, with a public error if with one."""
     if not waiting:
         return
-    _, pending = await asyncio.wait(waiting, timeout=BOUND)
+    _, pending = await asyncio.wait(waiting, timeout=PATIENCE)
     assert not pending, f"{what}: {len(pending)} of {len(waiting)} wait for ever: {pending}"
     for task in waiting:
         error = None if task.cancelled() else task.exception()
@@ -174,7 +175,7 @@ async def live(steps: list[str]) -> None:
     await service.start()
     async with proxying(service.address) as proxy, World(service, proxy) as world:
         for step in steps:
-            await asyncio.wait_for(getattr(world, step)(), BOUND)
+            await asyncio.wait_for(getattr(world, step)(), PATIENCE)
         await ends("publishing", world.publishing)
         await ends("leaving", [asyncio.create_task(world.alice.leave())])
         await world.iterate()

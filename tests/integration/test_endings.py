@@ -17,7 +17,7 @@ from chitty import process
 from chitty.stack import control, leftovers
 from chitty.stack.layout import Layout
 from tests.integration.launching import Stack
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 STUCK = """
 import time
@@ -26,7 +26,6 @@ async def stuck(me):
     while True:
         time.sleep(1)  # the event loop does not run: SIGTERM is not heard
 """
-ENDS = 60.0
 
 
 @pytest.fixture
@@ -48,13 +47,13 @@ def joined(stack: Stack) -> list[int]:
             return stack.layout.pidfile.exists() and stack.joined() == {"bob", "carol"}
         return False
 
-    eventually(all_there, ENDS)
+    eventually(all_there)
     status = stack.status()
     return [stack.supervisor(), status["server"]["pid"], *(one["pid"] for one in status["participants"])]
 
 
 def nothing_lives(stack: Stack, pids: list[int]) -> None:
-    eventually(lambda: not [pid for pid in pids if process.alive(pid)], ENDS)
+    eventually(lambda: not [pid for pid in pids if process.alive(pid)])
     assert leftovers.supervisors(stack.layout) == []
     assert leftovers.find(stack.layout, None) == []
 
@@ -96,14 +95,14 @@ class TestWhateverEndsTheFollowerEndsTheStack:
         if controlling:
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
         else:
-            assert started.wait(ENDS) == 0
+            assert started.wait(PATIENCE) == 0
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
     def test_a_signal(self, stack, number):
         with stack.start("up", "--port", 0, "--clients", 2, "-f", stdout=subprocess.DEVNULL) as following:
             pids = joined(stack)
             following.send_signal(number)
-            _, said = following.communicate(timeout=ENDS)
+            _, said = following.communicate(timeout=PATIENCE)
         assert following.returncode == 130
         assert "stopping" in said
         nothing_lives(stack, pids)
@@ -112,7 +111,7 @@ class TestWhateverEndsTheFollowerEndsTheStack:
         with shell(stack, '"$@" 2>&1 | tee out', *follow(stack), stdout=subprocess.DEVNULL) as line:
             pids = joined(stack)
             os.killpg(line.pid, signal.SIGINT)
-            line.wait(ENDS)
+            line.wait(PATIENCE)
         nothing_lives(stack, pids)
 
     def test_control_c_while_the_reader_does_not_read(self, stack):
@@ -124,16 +123,16 @@ class TestWhateverEndsTheFollowerEndsTheStack:
             command, cwd=stack.cwd, env=stack.environment, stdout=writing, stderr=subprocess.STDOUT
         ) as following:
             pids = joined(stack)
-            eventually(lambda: not takes_more(writing), ENDS)
+            eventually(lambda: not takes_more(writing))
             following.send_signal(signal.SIGINT)
-            assert following.wait(ENDS) == 130
+            assert following.wait(PATIENCE) == 130
         os.close(reading)
         os.close(writing)
         nothing_lives(stack, pids)
 
     def test_a_reader_that_has_had_enough(self, stack):
         with shell(stack, '"$@" | head -3', *follow(stack), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as line:
-            out, said = line.communicate(timeout=ENDS)
+            out, said = line.communicate(timeout=PATIENCE)
         assert len(out.splitlines()) == 3
         assert "nobody reads" in said
         assert line.returncode == 0
@@ -142,7 +141,7 @@ class TestWhateverEndsTheFollowerEndsTheStack:
     def test_an_output_that_takes_nothing(self, stack):
         with Path("/dev/full").open("w") as full:
             following = stack.start("up", "--port", 0, "--clients", 2, "-f", stdout=full)
-            _, said = following.communicate(timeout=ENDS)
+            _, said = following.communicate(timeout=PATIENCE)
         assert following.returncode == 1
         assert "chitty: cannot write to standard output: No space left on device" in said
         nothing_lives(stack, [])
@@ -150,7 +149,7 @@ class TestWhateverEndsTheFollowerEndsTheStack:
     def test_an_output_and_notices_that_take_nothing(self, stack):
         with Path("/dev/full").open("w") as full:
             following = stack.start("up", "--port", 0, "--clients", 2, "-f", stdout=full, stderr=full)
-            assert following.wait(ENDS) == 1
+            assert following.wait(PATIENCE) == 1
         nothing_lives(stack, [])
 
     def test_a_failure_of_the_printing_itself(self, stack):
@@ -163,7 +162,7 @@ class TestWhateverEndsTheFollowerEndsTheStack:
         )
         stack.environment["PYTHONPATH"] = f"{stack.cwd}:{stack.environment['PYTHONPATH']}"
         following = stack.start("up", "--port", 0, "--clients", 2, "-f")
-        _, said = following.communicate(timeout=ENDS)
+        _, said = following.communicate(timeout=PATIENCE)
         assert following.returncode == 1
         assert "RuntimeError: on purpose" in said
         nothing_lives(stack, [])
@@ -172,7 +171,7 @@ class TestWhateverEndsTheFollowerEndsTheStack:
         with shell(stack, '"$@" <&- >&- 2>&-', *follow(stack)) as line:
             pids = joined(stack)
             os.killpg(line.pid, signal.SIGTERM)
-            line.wait(ENDS)
+            line.wait(PATIENCE)
         nothing_lives(stack, pids)
 
 
@@ -183,7 +182,7 @@ def test_a_hangup_that_is_ignored_ends_nothing(stack):
         stack.run("say", "bob", "still here")
         assert following.poll() is None
         following.send_signal(signal.SIGTERM)
-        assert following.wait(ENDS) == 130
+        assert following.wait(PATIENCE) == 130
     nothing_lives(stack, pids)
 
 
@@ -192,7 +191,7 @@ def test_what_stops_a_stack_elsewhere_ends_the_follower_and_a_new_stack_is_not_i
         joined(stack)
         stack.run("down")
         stack.up("--clients", 2)
-        assert following.wait(ENDS) == 0
+        assert following.wait(PATIENCE) == 0
     assert stack.joined() == {"bob", "carol"}
 
 
@@ -226,7 +225,7 @@ class TestControlCAgain:
             while "stopping" not in (said := following.stderr.readline()):
                 assert said, "it ended without a word"
             following.send_signal(signal.SIGINT)
-            _, said = following.communicate(timeout=ENDS)
+            _, said = following.communicate(timeout=PATIENCE)
         assert following.returncode == 130
         assert "killed" in said
         nothing_lives(stuck, pids)
@@ -237,9 +236,9 @@ class TestControlCAgain:
         stuck.up("--clients", 2, "--config", "stuck.yaml")
         pids = joined(stuck)
         with stuck.start("down") as stopping:
-            eventually(lambda: any(one["state"] == "STOPPING" for one in stuck.status()["participants"]), ENDS)
+            eventually(lambda: any(one["state"] == "STOPPING" for one in stuck.status()["participants"]))
             stopping.send_signal(signal.SIGINT)
-            _, said = stopping.communicate(timeout=ENDS)
+            _, said = stopping.communicate(timeout=PATIENCE)
         assert stopping.returncode == 130
         assert "killed" in said
         nothing_lives(stuck, pids)
@@ -248,9 +247,9 @@ class TestControlCAgain:
         stuck.up("--clients", 2, "--config", "stuck.yaml")
         pids = joined(stuck)
         with stuck.start("down") as stopping:
-            eventually(lambda: any(one["state"] == "STOPPING" for one in stuck.status()["participants"]), ENDS)
+            eventually(lambda: any(one["state"] == "STOPPING" for one in stuck.status()["participants"]))
             stopping.send_signal(signal.SIGHUP)
-            assert stopping.wait(ENDS) == 130
+            assert stopping.wait(PATIENCE) == 130
         nothing_lives(stuck, pids)
         assert stuck.records("server")[-1].event == "end", "it was stopped, not killed"
 
@@ -270,7 +269,7 @@ class TestARunOfItsOwn:
         def left() -> list[str]:
             return [place for place in places() if place.startswith(str(lab.cwd))]
 
-        eventually(lambda: not left(), ENDS)
+        eventually(lambda: not left())
         assert list((lab.cwd / "tmp").iterdir()) == []
 
     def stuck(self, lab: Stack) -> str:
@@ -281,13 +280,13 @@ class TestARunOfItsOwn:
 
     def test_a_second_control_c_kills_it_and_says_so(self, lab):
         with lab.start("run", self.stuck(lab)) as running:
-            eventually(lambda: list((lab.cwd / "tmp").glob("*/ready/bob")), ENDS)
+            eventually(lambda: list((lab.cwd / "tmp").glob("*/ready/bob")))
             (layout,) = map(Layout.of, (lab.cwd / "tmp").glob("chitty-run-*"))
             running.send_signal(signal.SIGINT)
             stuck = control.Stack(layout)
-            eventually(lambda: any(one.state == "STOPPING" for one in stuck.members().participants), ENDS)
+            eventually(lambda: any(one.state == "STOPPING" for one in stuck.members().participants))
             running.send_signal(signal.SIGINT)
-            _, said = running.communicate(timeout=ENDS)
+            _, said = running.communicate(timeout=PATIENCE)
         assert running.returncode == 130
         assert "killed" in said
         self.nothing_is_left(lab)
@@ -296,7 +295,7 @@ class TestARunOfItsOwn:
         (lab.cwd / "short.yaml").write_text("title: t\nsteps: [up: {clients: 1}, wait: 0.1, kill: bob]\n")
         for line in ('"$@" 2>&1 >/dev/null | true', '"$@" 2>/dev/full', '"$@" 2>&-'):
             with shell(lab, line, *lab.command("run", "short.yaml", "-o", "kept")) as running:
-                assert running.wait(ENDS) == 0, line
+                assert running.wait(PATIENCE) == 0, line
             self.nothing_is_left(lab)
             (log,) = (lab.cwd / "kept" / "logs").glob("bob.log")
             assert " start " in log.read_text()
@@ -305,10 +304,10 @@ class TestARunOfItsOwn:
     @pytest.mark.parametrize("scenario", ["participants", "fanout"])
     def test_a_bench_that_is_interrupted_twice_leaves_nothing(self, lab, scenario):
         with lab.start("bench", "--quick", "--peer", "none", "--scenario", scenario) as running:
-            eventually(lambda: any(place.startswith(str(lab.cwd / "tmp")) for place in places()), ENDS)
+            eventually(lambda: any(place.startswith(str(lab.cwd / "tmp")) for place in places()))
             running.send_signal(signal.SIGINT)
             running.send_signal(signal.SIGINT)
-            running.communicate(timeout=ENDS)
+            running.communicate(timeout=PATIENCE)
         assert running.returncode == 130
         self.nothing_is_left(lab)
 
@@ -333,18 +332,18 @@ class TestAReaderThatGoesAwayIsNoFailure:
         arguments = logged.command("-q", *command.split())
         line = f'"$@" | {reader}'
         with shell(logged, line, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
-            _, said = reading.communicate(timeout=ENDS)
+            _, said = reading.communicate(timeout=PATIENCE)
         assert (reading.returncode, said) == (0, "")
 
     def test_what_a_command_found_is_told_by_its_exit_code_all_the_same(self, logged):
         for command, code in ((["status", "--json"], 3), (["check", "missing"], 3), (["doctor"], 0)):
             with shell(logged, '"$@" | true', *logged.command(*command), stderr=subprocess.DEVNULL) as line:
-                assert line.wait(ENDS) == code, command
+                assert line.wait(PATIENCE) == code, command
 
     def test_an_output_that_takes_nothing_is_a_failure_and_told_in_one_line(self, logged):
         for command in (["logs"], ["logs", "-n", "1"], ["--help"], ["config"]):
             with shell(logged, '"$@" > /dev/full', *logged.command("-q", *command), stderr=subprocess.PIPE) as line:
-                _, said = line.communicate(timeout=ENDS)
+                _, said = line.communicate(timeout=PATIENCE)
             assert (line.returncode, said) == (
                 1,
                 "chitty: cannot write to standard output: No space left on device\n",
