@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from chitty.client.backoff import LONGEST_ASKED
 from chitty.core.errors import (
@@ -28,7 +29,7 @@ MAX_BYTES = 4_096
 """UTF-8 bytes of a text that is sent at all; the service refuses far shorter ones, by its own rules."""
 
 _PARTS = 10
-"""Parts of its patience that an outbox counts. A process that was paused misses one of them, however long it was."""
+"""Parts of its patience that an outbox counts. A pause of the process counts as one of them at most."""
 
 _AT_FAULT = re.compile(r"messages\[(\d+)\]")
 
@@ -37,7 +38,7 @@ _AT_FAULT = re.compile(r"messages\[(\d+)\]")
 class _Said:
     text: str
     receipt: asyncio.Future[Receipt]
-    since: int
+    since: float
 
 
 class Outbox:
@@ -60,7 +61,8 @@ class Outbox:
         self._settled = asyncio.Event()
         self._settled.set()
         self._patience = patience
-        self._now = self._answered = 0
+        self._now = self._looked = 0.0
+        self._answered = -patience
         self._trouble: Refusal | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sends = True
@@ -81,7 +83,7 @@ class Outbox:
             ) from None
         if size > MAX_BYTES:
             raise InvalidArgument(f"the message has {size} bytes: at most 128 characters are allowed", field="text")
-        said = _Said(text, asyncio.get_running_loop().create_future(), self._now)
+        said = _Said(text, asyncio.get_running_loop().create_future(), self._clock())
         self._said.append(said)
         self._settled.clear()
         self.news.set()
@@ -194,30 +196,41 @@ class Outbox:
             _fail(said.receipt, why)
 
     def _note_answer(self) -> None:
-        self._answered = self._now
+        self._answered = self._clock()
         self._trouble = None
 
+    def _clock(self) -> float:
+        """Return the seconds that have passed, without pauses of the process."""
+        now = asyncio.get_running_loop().time()
+        self._now += min(now - self._looked, self._patience / _PARTS)
+        self._looked = now
+        return self._now
+
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._patience / _PARTS, self._lose_patience)
+        """Look again when the first text has waited for too long, but after a part of the patience at the latest."""
+        waiting = chain((said for _, said in self._sent.values()), self._said)
+        since = next((said.since for said in waiting if not said.receipt.done()), None)
+        if since is not None:
+            left = max(since, self._answered) + self._patience - self._now
+            part = min(left, self._patience / _PARTS)
+            self._timer = asyncio.get_running_loop().call_later(part, self._lose_patience)
 
     def _lose_patience(self) -> None:
-        """Count a part of the patience; let those go who have waited for too long."""
-        self._now += 1
-        overdue = self._now - _PARTS
-        if self._answered < overdue:
+        """Let those go who have waited for too long."""
+        overdue = self._clock() - self._patience
+        if self._answered <= overdue:
             trouble = f" (last it said: {self._trouble})" if self._trouble else ""
             silence = f"the service has answered nothing for {self._patience:g} s{trouble}"
             for _, said in self._sent.values():
-                if said.since < overdue:
+                if said.since <= overdue:
                     _fail(said.receipt, Unacknowledged(f"{silence}: the message may or may not be broadcast"))
             for said in self._said:
-                if said.since < overdue:
+                if said.since <= overdue:
                     _fail(said.receipt, Unavailable(f"{silence}: the message was not sent; try again"))
             self._said = deque(said for said in self._said if not said.receipt.done())
             self._note_settled()
         self._timer = None
-        if self._said or not all(said.receipt.done() for _, said in self._sent.values()):
-            self._wait()
+        self._wait()
 
     def _note_settled(self) -> None:
         if not self._sent and not self._said:
