@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 
 AHEAD = 16
 """Pieces that are read before anybody wants them; then reading waits, and so does whoever writes."""
@@ -44,5 +45,5 @@ def _read(loop: asyncio.AbstractEventLoop, pieces: "asyncio.Queue[list[bytes] | 
         if rest:
             put([rest])
         put(None)
-    except (OSError, RuntimeError):  # there is no input, or the loop has ended
+    except (OSError, RuntimeError, CancelledError):  # there is no input, or the loop has ended, maybe meanwhile
         return
