@@ -70,18 +70,17 @@ class Log:
 
     def _write_waiting(self) -> None:
         while self._waiting:
-            data = self._waiting[0]
+            data = self._waiting.pop(0)  # before it is written: an interrupt afterwards must not repeat it
             try:
                 written = os.write(self._descriptor, data)
             except BlockingIOError:  # somebody who shares the terminal wants it so
+                self._waiting.insert(0, data)
                 select.select([], [self._descriptor], [])
                 continue
             except OSError:
                 os._exit(CANNOT_WRITE)
             if written < len(data):
-                self._waiting[0] = data[written:]
-            else:
-                del self._waiting[0]
+                self._waiting.insert(0, data[written:])
 
 
 _log: Log | None = None

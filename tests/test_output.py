@@ -294,6 +294,24 @@ def test_steps_written_amid_a_line_follow_it() -> None:
     assert "interrupted" in {record.prose for record in records if record}
 
 
+def test_a_line_that_was_interrupted_once_it_was_written_is_not_repeated() -> None:
+    source = """
+        write = os.write
+        def interrupt(descriptor, data):
+            os.write = write
+            write(descriptor, data)
+            raise KeyboardInterrupt
+        log = output.Journal("alice")
+        os.write = interrupt
+        try:
+            log.write([steps.Send(1, "join", "a.1")])
+        except KeyboardInterrupt:
+            log.write([steps.Send(2, "publish", "a.2", "hello")])
+    """
+    records = [journal.parse(line) for line in log_of(source) if line]
+    assert [record.fields["n"] for record in records if record] == [1, 2]
+
+
 def test_a_fork_of_a_bots_gets_no_line_into_the_log_as_an_event_and_waits_for_no_lock() -> None:
     source = """
         import threading
