@@ -11,6 +11,7 @@ import io
 import os
 import select
 import sys
+import threading
 from typing import Any, ClassVar, TextIO
 
 from chitty.core.errors import cause
@@ -25,15 +26,30 @@ class Unwritable(Exception):
     """Standard output cannot be written, though its reader is there; the text says why."""
 
 
+class _Interrupted(BaseException):
+    """Ends a write that waits for its reader."""
+
+
 class _Stream(io.FileIO):
     hurried: ClassVar[bool] = False
+    main_waits: ClassVar[bool] = False
+    """Whether the main thread may be waiting for a reader."""
 
     def _put(self, data: Any, patience: float) -> int:
         """Write what is taken at once; where a command is hurried, wait for a reader at most `patience` seconds."""
-        if _Stream.hurried:
-            if not self._is_ready(patience):
-                raise TimeoutError(errno.ETIMEDOUT, "its reader does not read")
-            data = memoryview(data)[: select.PIPE_BUF]  # more could wait for the reader even so
+        try:
+            _Stream.main_waits = threading.current_thread() is threading.main_thread()  # before the next line looks
+            if not _Stream.hurried:
+                return self._write(data)
+        except _Interrupted:
+            pass
+        finally:
+            _Stream.main_waits = False
+        if not self._is_ready(patience):
+            raise TimeoutError(errno.ETIMEDOUT, "its reader does not read")
+        return self._write(memoryview(data)[: select.PIPE_BUF])  # more could wait for the reader even so
+
+    def _write(self, data: Any) -> int:
         while (written := super().write(data)) is None:  # somebody else made the terminal non-blocking
             self._is_ready(None)
         return written
@@ -84,6 +100,13 @@ def guard() -> None:
 def hurry() -> None:
     """Let notices wait for nobody from now on, and output not for long: the command is to end."""
     _Stream.hurried = True
+
+
+def interrupt() -> None:
+    """Hurry, and let a write of the main thread wait for its reader no longer. For signal handlers."""
+    hurry()
+    if _Stream.main_waits:
+        raise _Interrupted
 
 
 def relax() -> None:

@@ -18,10 +18,10 @@ import msgspec
 from chitty import journal, output, process, settings
 from chitty.client import bot, credentials, stdin
 from chitty.client.session import Session, join
-from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, InvalidArgument, Refusal, SettingsError, Unacknowledged, cause
 from chitty.core.names import normalise
 from chitty.settings import Program
+from chitty.stopping import until_stopped
 
 SERVER = Path("ready/server")
 

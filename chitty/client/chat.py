@@ -21,10 +21,10 @@ from chitty import journal, output
 from chitty.client import stdin
 from chitty.client.credentials import Credentials
 from chitty.client.session import Locate, Session, join
-from chitty.client.stopping import until_stopped
 from chitty.core.errors import ChittyError, InvalidArgument, SettingsError, Unacknowledged, Unavailable, cause
 from chitty.core.event import Event, Kind
 from chitty.core.names import check_text, normalise
+from chitty.stopping import until_stopped
 from chitty.streams import Unwritable
 from chitty.terminal import colour_of, paint
 
@@ -36,6 +36,7 @@ PATIENCE = 30.0
 _SETTLE = 5.0  # seconds that they may take where a person is there
 _REST = 1.0  # seconds in which what comes after /leave is read, only to say that it is not said
 _LISTED = 10  # lines that were not said, one by one
+_AHEAD = 200  # lines that are taken before their turn; then reading waits, where there is no terminal
 
 _LEAVE_AT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _QUIET, _BOLD, _RED = "2", "1", "31"
@@ -71,10 +72,12 @@ class Chat:
         output.logger(self._session.name).addHandler(_Complaints(self._complain))
         self._was_joined = False
         self._leaving = False
-        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._lines: asyncio.Queue[str] = asyncio.Queue(0 if self._interactive else _AHEAD)
         self._saying = ""
-        self._unanswered = 0
-        self._late: list[str] = []
+        self._silent = False  # whether the last line got no answer
+        self._unsent = self._unknown = 0
+        self._untaken: list[str] = []
+        self._late = _Unsaid("it came after /leave")
         self._pieces = stdin.read_pieces()
         self._cut = False  # whether /leave left some of them unread
         self._unwritable: Unwritable | None = None
@@ -86,7 +89,8 @@ class Chat:
 
         Raises:
             Refusal: the service refused the participant for good.
-            Unacknowledged: standard input has ended, and what it said has no receipt yet.
+            Unacknowledged: standard input has ended, and what it said has no receipt.
+            Unavailable: standard input has ended, and some of it could not be sent.
             Unwritable: standard output cannot be written.
         """
         self._notice(f"joining as {self._session.name} ...")
@@ -97,7 +101,7 @@ class Chat:
                 await self._read_rest()
         finally:
             self._tell_unsaid()
-        self._notice(f"left; the clock stands at Lamport time {self._session.time}")
+        self._notice(f"left at Lamport time {self._session.time}")
         if self._unwritable is not None:
             raise self._unwritable
 
@@ -128,19 +132,26 @@ class Chat:
             try:
                 await me.publish(line[1:] if line.startswith("//") else line)
             except ChittyError as error:
-                said = "said or not, unknown" if isinstance(error, Unacknowledged) else "not said"
-                self._complain_of(line, str(error), said)
-                self._unanswered += isinstance(error, Unacknowledged | Unavailable)
+                unknown = isinstance(error, Unacknowledged)
+                self._complain_of(line, str(error), "may or may not have been said" if unknown else "not said")
+                self._unknown += unknown
+                self._unsent += isinstance(error, Unavailable)
+                self._silent = isinstance(error, Unacknowledged | Unavailable)
+            else:
+                self._silent = False
             self._saying = ""  # unless this is cancelled
             self._lines.task_done()
 
-    def _take(self, text: str) -> bool:
-        """Take what was typed, or pasted, line by line; tell whether to go on. Commands wait for no line."""
-        lines = text.split("\n")
-        for number, line in enumerate(lines, 1):
+    async def _take(self, lines: list[str]) -> bool:
+        """Take what was typed, or pasted, line by line; tell whether to go on.
+
+        At a terminal nothing waits here. Elsewhere a line waits for its turn to come near, and those after one that
+        waited while the service did not answer are not taken.
+        """
+        for number, line in enumerate(lines):
             command = line.strip()
             if command == "/leave":
-                self._late += filter(None, lines[number:])
+                self._late.add(lines[number + 1 :])
                 return False
             if command == "/who":
                 asking = asyncio.create_task(self._who())
@@ -151,7 +162,12 @@ class Chat:
             elif line.startswith("/") and not line.startswith("//"):
                 self._notice(f"{journal.escape(command)} is not a command: {HELP}")
             elif line:
-                self._lines.put_nowait(line)
+                waits = self._lines.full()
+                self._untaken = lines[number:]  # unless this is cancelled
+                await self._lines.put(line)
+                self._untaken = lines[number + 1 :] if waits and self._silent else []
+                if self._untaken:
+                    return False
         return True
 
     async def _settled(self, within: float) -> bool:
@@ -167,19 +183,23 @@ class Chat:
     def _tell_unsaid(self) -> None:
         """Say which lines were taken and not said."""
         if self._saying:
-            self._notice(f"nobody can tell whether this was said: {journal.escape(self._saying)}")
-        waiting = [self._lines.get_nowait() for _ in range(self._lines.qsize())]
-        for lines, why in ((waiting, "you left before its turn came"), (self._late, "it came after /leave")):
-            for line in lines[:_LISTED]:
-                self._complain_of(line, why)
-            if len(lines) > _LISTED:
-                self._notice(f"nor were {len(lines) - _LISTED} lines more")
+            self._notice(f"the message may or may not have been published: {journal.escape(self._saying)}")
+        waiting = _Unsaid("you left before its turn came")
+        waiting.add([self._lines.get_nowait() for _ in range(self._lines.qsize())])
+        waiting.add(self._untaken)
+        for unsaid in (waiting, self._late):
+            for line in unsaid.first:
+                self._complain_of(line, unsaid.why)
+            if unsaid.more:
+                self._notice(f"{_count(unsaid.more, 'more line')} not said")
+        if self._untaken:
+            self._notice("the rest of standard input was not read")
 
     async def _who(self) -> None:
         try:
             self._notice("here: " + ", ".join(await self._session.participants()))
         except ChittyError as error:
-            self._show(self._paint(f"nobody can be asked who is here: {journal.escape(str(error))}", _RED))
+            self._show(self._paint(f"cannot ask who is here: {journal.escape(str(error))}", _RED))
 
     async def _prompt(self, me: Session) -> None:
         prompt: PromptSession[str] = PromptSession(
@@ -193,7 +213,7 @@ class Chat:
         )
         with patch_stdout(raw=True):
             try:
-                while self._take(await prompt.prompt_async()):
+                while await self._take((await prompt.prompt_async(handle_sigint=False)).split("\n")):
                     pass
             except EOFError:
                 pass
@@ -205,23 +225,28 @@ class Chat:
 
     async def _read(self) -> None:
         async for piece in self._pieces:
-            self._cut = not self._take("\n".join(line.decode(errors="surrogateescape") for line in piece))
-            if self._cut:
+            if not await self._take([line.decode(errors="surrogateescape") for line in piece]):
+                self._cut = not self._untaken
                 break
         if not await self._settled(PATIENCE):
-            self._unanswered += self._unreceipted
-        if self._unanswered:
-            raise Unacknowledged(
-                f"the service gave no receipt for {PATIENCE:g} s: of {self._unanswered} lines nobody can tell whether"
-                " they were said"
-            )
+            self._unsent += self._lines.qsize()
+            self._unknown += bool(self._saying)
+        self._unsent += len(list(filter(None, self._untaken)))
+        silence = f"the service gave no receipt for {PATIENCE:g} s"
+        unsent = f"{_count(self._unsent, 'line')} not published"
+        if self._unknown:
+            before = f"{unsent}, " if self._unsent else ""
+            lines = f"{self._unknown} line{'s' * (self._unknown > 1)}"
+            raise Unacknowledged(f"{silence}: {before}{lines} may or may not have been published")
+        if self._unsent:
+            raise Unavailable(f"{silence}: {unsent}")
 
     async def _read_rest(self) -> None:
         """Take note of what standard input has after /leave."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REST):
                 async for piece in self._pieces:
-                    self._late += [line.decode(errors="surrogateescape") for line in piece if line]
+                    self._late.add([line.decode(errors="surrogateescape") for line in piece])
 
     @property
     def _unreceipted(self) -> int:
@@ -274,6 +299,25 @@ class Chat:
         except Unwritable as error:  # whoever shows something, such as the session, is not to fail of it
             self._unwritable = error
             self._failed.set()
+
+
+class _Unsaid:
+    """Lines that were not said: the first of them, and how many more there are."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.first: list[str] = []
+        self.more = 0
+
+    def add(self, lines: list[str]) -> None:
+        said = [line for line in lines if line]
+        room = _LISTED - len(self.first)
+        self.first += said[:room]
+        self.more += len(said[room:])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
 
 
 class _Complaints(logging.Handler):

@@ -15,6 +15,7 @@ from chitty.stack import say, tail
 from chitty.stack.control import Stack
 from chitty.stack.members import Member
 from chitty.stack.show import View
+from chitty.stopping import stopping
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 HISTORY = 200
 """Lines of its log that are shown first."""
 
+_LET_GO_AT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _STEP = 0.05
 _LOOKS = 10  # looks at its log between two looks whether it lives
 
@@ -89,9 +91,8 @@ class Attached:
             self._out = sys.stdout
             showing = asyncio.create_task(self._show())
             typing = asyncio.create_task(self._type(prompt))
-            for number in (signal.SIGTERM, signal.SIGHUP):  # letting go gives the terminal back as it was
-                asyncio.get_running_loop().add_signal_handler(number, typing.cancel)
-            await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
+            with stopping(typing.cancel, *_LET_GO_AT):  # letting go gives the terminal back as it was
+                await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
             for task in (showing, typing):
                 task.cancel()
             for ended in await asyncio.gather(showing, typing, return_exceptions=True):
@@ -112,7 +113,7 @@ class Attached:
 
     async def _type(self, prompt: "PromptSession[str]") -> None:
         while True:
-            text = await prompt.prompt_async()
+            text = await prompt.prompt_async(handle_sigint=False)
             if text:
                 self._say(text)
 

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import termios
 from collections.abc import AsyncIterator
-from fcntl import ioctl
+from fcntl import F_SETPIPE_SZ, fcntl, ioctl
 from pathlib import Path
 
 import pyte
 import pytest
 
 import chitty
+from chitty.client import chat, stdin
+from tests.proxies import DOWN, UP, proxying
 from tests.services import serving
 from tests.waiting import PATIENCE, eventually_async
 
@@ -26,10 +28,10 @@ from tests.waiting import PATIENCE, eventually_async
 class Terminal:
     """`chitty chat` on a pseudo-terminal; `screen` is what a person sees there."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self._master, slave = pty.openpty()
         ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color"}
+        environment = {**os.environ, "TERM": "xterm-256color", **environment}
         command = [sys.executable, "-m", "chitty", "chat", *arguments]
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
@@ -224,10 +226,10 @@ async def test_lines_of_the_input_after_leave_are_listed_as_not_said(service, tm
     code, said = await piped(tmp_path, service.address, f"one\n/leave\n{late}")
     assert code == 0
     assert "zoe: one" in said
-    assert [line for line in said.splitlines() if "not said" in line] == [
+    assert [line for line in said.splitlines() if line.startswith("not said")] == [
         f"not said: late {number}: it came after /leave" for number in range(10)
     ]
-    assert "nor were 19990 lines more" in said
+    assert "19990 more lines were not said" in said
     assert "late" not in (tmp_path / "zoe.log").read_text()
 
 
@@ -247,3 +249,104 @@ async def test_an_output_that_takes_nothing_ends_the_chat_with_an_error_and_in_g
     code, said = await piped(tmp_path, service.address, "one\n", '"$@" > /dev/full')
     assert (code, said) == (1, "chitty: cannot write to standard output: No space left on device\n")
     assert "reason=left" in (tmp_path / "zoe.log").read_text().replace('"', "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["one", "two"], "1 line was not published, 1 line may or may not have been published"),
+        (["one", "two", "three"], "2 lines were not published, 1 line may or may not have been published"),
+    ],
+)
+async def test_lines_that_were_certainly_not_published_are_told_from_those_that_may_have_been(
+    service, monkeypatch, capsys, typed, told
+):
+    async def pieces() -> AsyncIterator[list[bytes]]:
+        await eventually_async(lambda: me._session.joined)
+        proxy.dropped = {UP, DOWN}
+        yield [line.encode() for line in typed]
+
+    monkeypatch.setattr(stdin, "read_pieces", pieces)
+    monkeypatch.setattr(chat, "PATIENCE", 1.0)
+    async with proxying(service.address) as proxy:
+        me = chat.Chat("zoe", proxy.address)
+        with pytest.raises(chitty.Unacknowledged, match=f"gave no receipt for 1 s: {told}$"):
+            await asyncio.wait_for(me.run(), PATIENCE)
+    shown = capsys.readouterr().out
+    assert "the message may or may not have been published: one" in shown
+    assert "not said: two: you left before its turn came" in shown
+
+
+async def test_a_line_that_was_withdrawn_is_told_as_not_published(monkeypatch, capsys):
+    async def pieces() -> AsyncIterator[list[bytes]]:
+        await eventually_async(lambda: me._session.joined)
+        await service.stop("the test says so")
+        await eventually_async(lambda: not me._session.joined)
+        me._session._outbox._patience = 0.3
+        yield [b"one"]
+
+    monkeypatch.setattr(stdin, "read_pieces", pieces)
+    async with serving() as service:
+        me = chat.Chat("zoe", service.address)
+        with pytest.raises(chitty.Unavailable, match=r"gave no receipt for 30 s: 1 line was not published$"):
+            await asyncio.wait_for(me.run(), PATIENCE)
+    assert "not said: one: " in capsys.readouterr().out
+
+
+async def test_reading_waits_while_what_was_read_is_not_said(service, monkeypatch):
+    taken = []
+
+    async def pieces() -> AsyncIterator[list[bytes]]:
+        await eventually_async(lambda: me._session.joined)
+        proxy.dropped = {UP, DOWN}
+        for number in range(1000):
+            taken.append(number)
+            yield [b"again"] * 1000
+
+    monkeypatch.setattr(stdin, "read_pieces", pieces)
+    async with proxying(service.address) as proxy:
+        me = chat.Chat("zoe", proxy.address)
+        running = asyncio.create_task(me.run())
+        await eventually_async(lambda: me._saying)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(running, PATIENCE)
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_a_chat_whose_full_pipe_nobody_reads(service, tmp_path, number):
+    reading, writing = os.pipe()
+    fcntl(writing, F_SETPIPE_SZ, 4096)
+    command = [sys.executable, "-m", "chitty", "chat", "zoe", "--server", service.address]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=writing) as process:
+        async with chitty.join("bob", service.address, events=False) as bob:
+            while not blocked(process):
+                await asyncio.gather(*(bob.publish("x" * 128) for _ in range(10)))
+            process.send_signal(number)
+            await eventually_async(lambda: process.poll() is not None)
+    os.close(reading)
+    os.close(writing)
+    assert process.returncode == 0
+    assert "reason=left" in (tmp_path / "zoe.log").read_text().replace('"', "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_a_chat_whose_terminal_nobody_reads(service, tmp_path, number):
+    # one that does not wait for the terminal to say where its cursor is
+    terminal = Terminal(tmp_path, "zoe", "--server", service.address, PROMPT_TOOLKIT_NO_CPR="1")
+    await terminal.shows("zoe>")
+    async with chitty.join("bob", service.address, events=False) as bob:
+        while not blocked(terminal.process):
+            await asyncio.gather(*(bob.publish("x" * 128) for _ in range(10)))
+        terminal.process.send_signal(number)
+        await eventually_async(lambda: terminal.process.poll() is not None)
+    terminal.close()
+    assert terminal.process.returncode == 0
+    assert "reason=left" in (tmp_path / "zoe.log").read_text().replace('"', "")
+
+
+def blocked(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether the main thread of a process waits in a write, to a pipe or a terminal."""
+    call = Path(f"/proc/{process.pid}/syscall").read_text().split()
+    return call[0] in {"1", "64"} and call[1] == "0x1"  # write, on x86-64 and elsewhere

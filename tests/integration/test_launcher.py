@@ -244,7 +244,7 @@ def test_a_person_can_sit_down_at_a_participant_and_let_go(running):
     assert "zoe" in running.joined(), "letting go makes nobody leave"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_lets_go_and_leaves_the_terminal_as_it_was(running, number):
     with contextlib.closing(Terminal(running, "attach", "zoe")) as terminal:
         eventually(lambda: "zoe>" in terminal.look())
