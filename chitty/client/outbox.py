@@ -58,6 +58,8 @@ class Outbox:
         self._said: deque[_Said] = deque()
         self._sent: dict[int, tuple[Message, _Said]] = {}
         self._most = REQUEST
+        self._tried: set[int] = set()  # messages of requests that may have been accepted
+        self._repeats: set[int] = set()  # those of the last request that were tried before
         self._settled = asyncio.Event()
         self._settled.set()
         self._patience = patience
@@ -110,7 +112,11 @@ class Outbox:
         if not self._sent:
             self.news.clear()
             self._note_settled()
-        return [message for message, _ in self._sent.values()][: self._most]
+        batch = [message for message, _ in self._sent.values()][: self._most]
+        numbers = {message.number for message in batch}
+        self._repeats = numbers & self._tried
+        self._tried = (self._tried & self._sent.keys()) | numbers
+        return batch
 
     def receipted(self, receipts: Sequence[Receipt]) -> None:
         """Take receipts, in order."""
@@ -127,7 +133,8 @@ class Outbox:
 
         The message at fault is refused and the others are sent again, fewer at once if they were too many. A
         refusal that is about no message says nothing about their fate, and so does one that says when to try again,
-        unless that is too long to wait for.
+        unless that is too long to wait for. A refusal of a repeat that is about no message of it in particular says
+        nothing about the first time.
         """
         at_fault = _AT_FAULT.match(refusal.field)
         numbers = list(self._sent)[: self._most]
@@ -137,8 +144,10 @@ class Outbox:
                 self._say_anew([number for number in self._sent if first <= number < joining], refusal)
                 return True
             numbers = [first]
+            self._repeats.discard(first)
         elif isinstance(refusal, LimitExceeded) and not refusal.retry_after and len(numbers) > 1:
             self._most = len(numbers) // 2
+            self._tried -= set(numbers) - self._repeats
             return True
         elif (
             not isinstance(refusal, InvalidArgument | LimitExceeded | NotPermitted)
@@ -148,8 +157,12 @@ class Outbox:
             return False
         self._note_answer()
         for number in numbers:
-            self._journal.write(self._participant.refuse(number, refusal))
-            self._drop(number, refusal)
+            if number in self._repeats:
+                why = f"{refusal}: this was a repeat, the message may or may not have been published before"
+                self._drop(number, Unacknowledged(why))
+            else:
+                self._journal.write(self._participant.refuse(number, refusal))
+                self._drop(number, refusal)
         self._note_settled()
         return True
 
