@@ -254,26 +254,55 @@ class Session:
                 (InvalidArgument), or the service could not be reached (Unavailable).
             Unacknowledged: it was sent and no receipt came, or the service began a new order meanwhile: the message
                 may or may not be broadcast.
-            SessionEnded: the session has not joined, has left or is leaving, or was ended by the service.
+            SessionEnded: the session has not joined, has left or is leaving, was ended by the service, or belongs to
+                another event loop.
         """
-        forks.check()
-        if self._following is None:
-            raise SessionEnded(f"{self.name} has not joined: publish inside of `async with`")
-        if self.failure is not None:
-            raise SessionEnded(f"{self.name}'s session has ended, cannot publish: {self.failure}") from self.failure
-        if self._asked_to_leave or self._leaving or self._following.done():
-            raise SessionEnded(f"{self.name} has left the chat: cannot publish")
+        self._check_goes_on("publish")
         return await self._outbox.say(text)
 
     async def participants(self) -> list[str]:
         """Ask who is here; names in order of joining.
 
         Raises:
-            Refusal: the service cannot be asked now.
+            Unavailable: the service cannot be asked now, or did not answer: try again.
+            Refusal: the service refused to tell.
+            SessionEnded: as with `publish`.
             Forked: this process was forked from one with a session.
         """
+        self._check_goes_on("ask")
+        transport = self._connected()
+        try:
+            return await transport.participants()
+        except UnknownSession as refusal:
+            self._doubt(refusal, transport)
+            raise Unavailable(f"the service does not know this session any more: try again ({refusal})") from None
+
+    def _check_goes_on(self, act: str) -> None:
+        following = self._check_begun(act)
+        if self.failure is not None:
+            raise SessionEnded(f"{self.name}'s session has ended, cannot {act}: {self.failure}") from self.failure
+        if self._asked_to_leave or self._leaving or following.done():
+            raise SessionEnded(f"{self.name} has left the chat: cannot {act}")
+
+    def _check_begun(self, act: str) -> asyncio.Task[None]:
+        """Return what keeps the membership, for whoever may use it here.
+
+        Raises:
+            Forked: this process was forked from one with a session.
+            SessionEnded: the session has not joined, or did so in another event loop.
+        """
+        self._check_here()
+        if self._following is None:
+            raise SessionEnded(f"{self.name} has not joined: {act} inside of `async with`")
+        return self._following
+
+    def _check_here(self) -> None:
         forks.check()
-        return await self._connected().participants()
+        if self._following is not None and self._following.get_loop() is not asyncio.get_running_loop():
+            raise SessionEnded(
+                f"{self.name}'s session belongs to the event loop that it joined in, and this is another one:"
+                " call chitty.join again"
+            )
 
     def drop_events(self) -> None:
         """Keep no events for the iterator from now on: for a bot that only publishes. Iterating raises from then on."""
@@ -284,12 +313,9 @@ class Session:
 
         Raises:
             Refusal: the service ended the membership for good.
-            SessionEnded: the session has not joined.
+            SessionEnded: the session has not joined, or belongs to another event loop.
         """
-        forks.check()
-        if self._following is None:
-            raise SessionEnded(f"{self.name} has not joined: wait inside of `async with`")
-        await asyncio.wait({self._following})
+        await asyncio.wait({self._check_begun("wait")})
         self._raise_failure()
 
     async def leave(self) -> None:
@@ -299,8 +325,9 @@ class Session:
 
         Raises:
             Forked: this process was forked from one with a session.
+            SessionEnded: the session belongs to another event loop.
         """
-        forks.check()
+        self._check_here()
         if self._following is None:
             return
         if self._asked_to_leave:
@@ -349,7 +376,7 @@ class Session:
 
     async def abandon(self) -> None:
         """Break the connection without a word, as a crash would: the others are told that it was lost."""
-        forks.check()
+        self._check_here()
         self._asked_to_leave = self._leaving = True
         try:
             await self._stop()
@@ -367,11 +394,9 @@ class Session:
             Refusal: the service ended the membership for good.
             EventsDropped: there is a gap, as too many events waited: the next call goes on after it. Or no events are
                 kept, after `drop_events` or with `events=False`.
-            SessionEnded: the session has not joined.
+            SessionEnded: the session has not joined, or belongs to another event loop.
         """
-        forks.check()
-        if self._following is None:
-            raise SessionEnded(f"{self.name} has not joined: iterate inside of `async with`")
+        self._check_begun("iterate")
         event = await self._inbox.take()
         if event is None:
             self._raise_failure()
@@ -442,15 +467,29 @@ class Session:
             self._logger.info("the membership has ended, joining again: %s", refusal)
             self._joining = who.join()
             self._journal.write([self._joining])
-        elif self._is_final(refusal):
+        elif self._is_final(refusal) and not self._is_doubt(refusal):
             self.failure = refusal
             self._journal.write(who.refuse(who.joining, refusal))
             return False
         elif self._complained is not type(refusal):  # of each reason once, until it belongs again
             self._complained = type(refusal)
             problem = "cannot reach the service" if isinstance(refusal, Unavailable) else "cannot join yet"
+            if self._is_doubt(refusal):
+                problem = "the service does not know this session any more, joining again"
             self._logger.warning("%s, trying until it answers: %s", problem, refusal)
         return True
+
+    def _doubt(self, refusal: Refusal, transport: Transport | None) -> None:
+        """Take the membership up again when the service tells a member that it is none: its stream may be silent."""
+        if transport is None or transport is not self._transport:  # it was told over an earlier connection
+            return
+        if self.joined and isinstance(refusal, UnknownSession):
+            self._set_joined(joined=False)
+            transport.break_join(refusal)
+
+    def _is_doubt(self, refusal: Refusal) -> bool:
+        """Tell whether a member was told that it is none: joining again shows whether it is."""
+        return isinstance(refusal, UnknownSession) and self._participant.last > 0
 
     def _is_final(self, refusal: Refusal) -> bool:
         """Tell whether a refusal ends the session. One that trusted the service once waits until it can again."""
@@ -461,6 +500,7 @@ class Session:
     async def _speak(self) -> None:
         """Publish what is said, in order: what gathers while a request is under way travels in the next one."""
         publishing: Publishing | None = None
+        transport: Transport | None = None
         backoff = Backoff()
         while True:
             await self._outbox.news.wait()
@@ -469,10 +509,14 @@ class Session:
             if not batch:
                 continue
             try:
-                publishing = publishing or self._connected().publishing()
+                if publishing is None:
+                    transport = self._connected()
+                    publishing = transport.publishing()
                 receipts = await publishing.publish(batch)
             except Refusal as refusal:
                 publishing = None
+                if not self._leaving:  # the Leave is next, and needs the connection
+                    self._doubt(refusal, transport)
                 if not self._outbox.refused(refusal):
                     await backoff.wait(refusal.retry_after)
             else:
@@ -484,11 +528,13 @@ class Session:
         step, number, backoff = self._participant.leave(), self._participant.number, Backoff()
         self._journal.write([step])
         while True:
+            transport = self._transport
             try:
                 receipt = await self._connected().leave(number, step.lamport)
             except Refusal as refusal:
                 if self._is_final(refusal):
                     self._journal.write(self._participant.refuse(number, refusal))
+                    self._doubt(refusal, transport)
                     return
                 await backoff.wait(refusal.retry_after)
             else:

@@ -28,6 +28,8 @@ CALL_SECONDS = 10.0
 
 
 def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Unavailable(f"the service did not answer within {CALL_SECONDS:g} s: try again")
     refusal = status.refusal(error.code(), error.details(), error.trailing_metadata())
     return (distrust(str(refusal)) if isinstance(refusal, Unavailable) else None) or refusal
 
@@ -108,22 +110,32 @@ class Transport:
         self._credentials = identity.credentials(session)
         self._entry = (*self._credentials, *secret.metadata(loaded.secret))
         self._calls: set[grpc.aio.Call] = set()
+        self._membership: grpc.aio.Call | None = None
+        self._broken: Refusal | None = None
 
     async def join(
         self, name: str, number: int, stamped: int, epoch: str, after: int
     ) -> AsyncIterator[tuple[str, list[Event]]]:
         """Join or resume; yield for each response its epoch, empty but in the first one, and its events."""
         request = pb.JoinRequest(participant=name, number=number, lamport=stamped, epoch=epoch, after=after)
-        call = self._stub.Join(request, metadata=self._entry)
+        call = self._membership = self._stub.Join(request, metadata=self._entry)
         try:
             with _refusals():
                 async for response in call:
                     yield response.epoch, convert.events(response)
         except Unavailable as refusal:
+            if self._broken is not None:
+                raise self._broken from None
             reason = hint(str(refusal), self._loaded, self._address)
             raise Unavailable(f"{refusal}{reason}", retry_after=refusal.retry_after) from None
         finally:
             call.cancel()
+
+    def break_join(self, why: Refusal) -> None:
+        """End the Join's stream from here: whoever reads it gets `why`."""
+        if self._membership is not None:
+            self._broken = why
+            self._membership.cancel()
 
     def publishing(self) -> Publishing:
         """Open a Publish call."""

@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from chitty.core.errors import Refusal, refusal_of
+from chitty.core.errors import Refusal, Unavailable, refusal_of
 
 DETAILS = "grpc-status-details-bin"
 """The trailing metadata that carries a google.rpc.Status."""
@@ -16,6 +16,13 @@ DETAILS = "grpc-status-details-bin"
 
 DOMAIN = "chitty.v1"
 """Of google.rpc.ErrorInfo: whose reasons they are."""
+
+
+_UNANSWERED = {
+    grpc.StatusCode.DEADLINE_EXCEEDED: "the service did not answer in time: try again",
+    grpc.StatusCode.CANCELLED: "the call was cancelled before its answer: try again",
+}
+"""Of statuses that gRPC makes itself, because no answer came."""
 
 
 class _Details(NamedTuple):
@@ -47,8 +54,10 @@ def trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
 def refusal(code: grpc.StatusCode, text: str | None, metadata: Iterable[tuple[str, str | bytes]] | None) -> Refusal:
     """Return what a call was refused for that ended with a status code, details and trailing metadata.
 
-    A service need not send any details.
+    A service need not send any details. A call that ended before its answer says nothing of it: it is Unavailable.
     """
+    if code in _UNANSWERED:
+        return Unavailable(_UNANSWERED[code])
     return refusal_of(code.name, text or code.name, **_details(metadata or ())._asdict())
 
 

@@ -20,10 +20,12 @@ from chitty import (
     UnknownSession,
     journal,
 )
-from chitty.client import inbox
+from chitty.client import inbox, transport
 from chitty.client import session as session_module
 from chitty.client.transport import Transport
 from chitty.output import Entries
+from chitty.server.absences import Absence
+from chitty.server.service import Service
 from chitty.wire import convert
 from tests.proxies import DOWN, UP, proxying
 from tests.services import serving
@@ -365,9 +367,103 @@ async def test_who_is_here_can_be_asked(service):
         assert await alice.participants() == ["bob", "alice"]
 
 
-async def test_asking_without_a_connection_is_unavailable():
-    with pytest.raises(Unavailable):
-        await chitty.join("alice", "127.0.0.1:1").participants()
+async def test_who_has_left_cannot_ask_any_more(service):
+    async with chitty.join("alice", service.address) as alice:
+        await alice.leave()
+        with pytest.raises(SessionEnded, match="alice has left the chat: cannot ask"):
+            await alice.participants()
+
+
+async def test_asking_a_service_that_is_silent_is_unavailable_in_a_sentence(service, monkeypatch):
+    monkeypatch.setattr(transport, "CALL_SECONDS", 0.2)
+    async with proxying(service.address) as proxy, chitty.join("alice", proxy.address) as alice:
+        proxy.dropped = {UP, DOWN}
+        with pytest.raises(Unavailable, match=r"the service did not answer within 0\.2 s: try again"):
+            await alice.participants()
+        await alice.abandon()
+
+
+async def end_in_silence(service: Service, me: chitty.Session) -> None:
+    """Let the service announce a participant as lost, whose stream stays open and has nothing to say any more."""
+    subscription = service._fanout._subscriptions[me.incarnation]
+    service._fanout.unsubscribe(subscription)
+    gone = Absence(me.incarnation, subscription.joined, subscription.connection)
+    service._replica.absences.begin(gone, forever=True)
+    await eventually_async(lambda: service._replica.hub.member(me.incarnation) is None)
+    assert me.joined
+
+
+async def test_a_publish_that_is_no_members_lets_the_session_join_again_and_is_said(service, lines, caplog):
+    changes = []
+    async with (
+        chitty.join("bob", service.address) as bob,
+        chitty.join("alice", service.address, on_membership=changes.append) as alice,
+    ):
+        await alice.publish("before")
+        await end_in_silence(service, alice)
+        await asyncio.wait_for(alice.publish("after"), PATIENCE)
+        assert alice.joined
+        heard = [(event.kind, event.text) for event in await next_events(bob, 6)]
+    kinds = [kind for kind, _ in heard]
+    assert kinds[2:] == [chitty.Kind.PUBLISHED, chitty.Kind.LEFT, chitty.Kind.JOINED, chitty.Kind.PUBLISHED]
+    assert heard[-1][1] == "after"
+    assert changes == [True, False, True, False]
+    assert "does not know this session any more, joining again" in caplog.text
+    assert happened(lines("alice"))[-1] == "end"
+
+
+async def test_who_leaves_when_its_membership_has_ended_in_silence_does_not_wait_for_its_stream(service):
+    async with chitty.join("alice", service.address) as alice:
+        await end_in_silence(service, alice)
+        await asyncio.wait_for(alice.leave(), PATIENCE)
+        assert not alice.gave_up
+
+
+async def test_asking_is_unavailable_while_a_service_that_forgot_the_session_is_joined_again(service, monkeypatch):
+    async with chitty.join("alice", service.address) as alice:
+        await end_in_silence(service, alice)
+
+        def refuse(_: object) -> None:
+            raise UnknownSession("join first")
+
+        monkeypatch.setattr(service._servicer._admission, "admit", refuse)
+        with pytest.raises(Unavailable, match="the service does not know this session any more: try again"):
+            await alice.participants()
+        monkeypatch.undo()
+        await eventually_async(lambda: service._replica.hub.member(alice.incarnation) is not None)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        anext,
+        chitty.Session.ended,
+        chitty.Session.leave,
+        chitty.Session.abandon,
+        chitty.Session.participants,
+        lambda me: me.publish("hello"),
+    ],
+)
+async def test_a_session_belongs_to_the_event_loop_that_it_joined_in(service, use):
+    async def elsewhere(alice: chitty.Session) -> None:
+        await use(alice)
+
+    async with chitty.join("alice", service.address) as alice:
+        with pytest.raises(SessionEnded, match="belongs to the event loop that it joined in, and this is another one"):
+            await asyncio.to_thread(asyncio.run, elsewhere(alice))
+        await alice.publish("goes on")
+
+
+def test_a_session_whose_event_loop_is_closed_says_so_where_it_is_left():
+    async def begin() -> chitty.Session:
+        async with serving() as service:
+            alice = chitty.join("alice", service.address)
+            await alice.__aenter__()
+            return alice
+
+    alice = asyncio.run(begin())
+    with pytest.raises(SessionEnded, match="belongs to the event loop that it joined in"):
+        asyncio.run(alice.leave())
 
 
 async def test_a_refusal_tells_its_status_and_field(service):
@@ -435,7 +531,9 @@ async def test_a_session_is_entered_once(service, lines):
     assert happened(lines("alice"))[-1] == "end"
 
 
-@pytest.mark.parametrize("use", [anext, chitty.Session.ended, lambda me: me.publish("hello")])
+@pytest.mark.parametrize(
+    "use", [anext, chitty.Session.ended, chitty.Session.participants, lambda me: me.publish("hello")]
+)
 async def test_a_session_that_was_not_entered_says_so(use):
     with pytest.raises(SessionEnded, match=r"alice has not joined: \w+ inside of `async with`"):
         await use(chitty.join("alice", "127.0.0.1:1"))

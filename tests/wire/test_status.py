@@ -13,6 +13,7 @@ from chitty.core.errors import (
     InvalidArgument,
     NameTaken,
     Refusal,
+    Unavailable,
     UnknownSession,
     Untrusted,
     WrongSecret,
@@ -80,10 +81,17 @@ def test_without_a_reason_that_fits_the_status_decides(metadata, cls):
         (grpc.StatusCode.ALREADY_EXISTS, NameTaken),
         (grpc.StatusCode.INVALID_ARGUMENT, InvalidArgument),
         (grpc.StatusCode.INTERNAL, Refusal),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, Unavailable),
+        (grpc.StatusCode.CANCELLED, Unavailable),
     ],
 )
 def test_a_status_alone_is_a_refusal(code, cls):
     assert type(status.refusal(code, None, None)) is cls
+
+
+def test_what_was_not_answered_says_so_in_a_sentence():
+    came = status.refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", None)
+    assert str(came) == "the service did not answer in time: try again"
 
 
 def test_a_reason_tells_already_joined_from_a_taken_name():
