@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from chitty import journal
+from chitty.core.errors import cause
 from chitty.core.steps import Step
 
 CANNOT_WRITE = 74
@@ -60,13 +61,18 @@ class Log:
                 return
             self._writing = True
             try:
-                if self._turns is not None:
-                    fcntl.lockf(self._turns, fcntl.LOCK_EX)
+                self._take_turn(fcntl.LOCK_EX)
                 self._write_waiting()
             finally:
                 self._writing = False
-                if self._turns is not None:
-                    fcntl.lockf(self._turns, fcntl.LOCK_UN)
+                self._take_turn(fcntl.LOCK_UN)
+
+    def _take_turn(self, how: int) -> None:
+        if self._turns is not None:
+            try:
+                fcntl.lockf(self._turns, how)
+            except OSError as error:
+                self._end(error)
 
     def _write_waiting(self) -> None:
         while self._waiting:
@@ -77,10 +83,17 @@ class Log:
                 self._waiting.insert(0, data)
                 select.select([], [self._descriptor], [])
                 continue
-            except OSError:
-                os._exit(CANNOT_WRITE)
+            except OSError as error:
+                self._end(error)
             if written < len(data):
                 self._waiting.insert(0, data[written:])
+
+    def _end(self, error: OSError) -> NoReturn:
+        """End the process, and say why where that can still be read."""
+        why = f"{self.process}: cannot write the log: {cause(error)}: ending, as nothing may happen that is not in it\n"
+        with contextlib.suppress(OSError):
+            os.write(2, why.encode("utf-8", "backslashreplace"))
+        os._exit(CANNOT_WRITE)
 
 
 _log: Log | None = None

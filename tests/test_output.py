@@ -204,6 +204,21 @@ def test_a_process_whose_log_is_gone_ends(children: list[subprocess.Popen[bytes]
     assert child.wait(PATIENCE) == os.EX_IOERR
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+def test_a_process_whose_log_was_closed_says_so_and_ends(*, together: bool) -> None:
+    source = """
+        output.log_to_stdout("alice")
+        os.closerange(3, 4096)
+        output.Journal("alice").write([steps.Send(1, "join", "a.1")])
+    """
+    error = subprocess.STDOUT if together else subprocess.PIPE
+    done = subprocess.run(program(source), stdout=subprocess.PIPE, stderr=error, cwd=ROOT, check=False)
+    assert done.returncode == os.EX_IOERR
+    said = ((done.stdout if together else done.stderr) or b"").decode()
+    assert "alice: cannot write the log: Bad file descriptor" in said
+    assert "Traceback" not in said
+
+
 def test_a_log_may_be_a_file_beside_a_terminal(tmp_path: Path) -> None:
     log = tmp_path / "alice.log"
     source = f"""
