@@ -12,6 +12,7 @@ import sys
 import time
 from logging import Logger
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -43,6 +44,7 @@ class Client:
         self._ready = ready
         self._logger = output.logger(program.name)
         self._session: Session | None = None
+        self._process = os.getpid()
 
     async def run(self) -> None:
         """Join, act until the bot ends or somebody stops it, and leave.
@@ -75,16 +77,22 @@ class Client:
         return self._session is not None and not self._session.gave_up
 
     def publish_ready(self, **facts: object) -> None:
-        """Let the launcher know what became of this participant."""
+        """Let the launcher know what became of this participant. A child that its bot forked is another matter."""
+        if self.is_forked():
+            return
         incarnation = self._session.incarnation if self._session else ""
         process.write_ready(self._ready, incarnation=incarnation, **facts)
+
+    def is_forked(self) -> bool:
+        """Tell whether this is a child that the bot forked: it is no participant."""
+        return os.getpid() != self._process
 
     def _on_membership(self, joined: bool) -> None:  # noqa: FBT001 - a callback's signature
         self.publish_ready(joined=joined)
 
     async def _act(self, act: bot.BotFunction, me: Session) -> None:
         """Let a bot act until it ends, or the service ends the session: it may wait for what cannot come any more."""
-        acting = asyncio.create_task(bot.run(act, me, self._program.bot))
+        acting = asyncio.create_task(self._run(act, me))
         watching = asyncio.create_task(self._stop_with_session(acting, me))
         try:
             await acting
@@ -98,6 +106,17 @@ class Client:
             raise Crashed from error
         finally:
             watching.cancel()
+
+    async def _run(self, act: bot.BotFunction, me: Session) -> None:
+        """Run a bot. A child that it forked ends with it, at once: what a loop cleans up is its parent's there."""
+        try:
+            await bot.run(act, me, self._program.bot)
+        except BaseException as error:
+            if self.is_forked():
+                _end_fork(self._logger, error)
+            raise
+        if self.is_forked():
+            _end_fork(self._logger)
 
     async def _stop_with_session(self, acting: "asyncio.Task[None]", me: Session) -> None:
         with contextlib.suppress(Exception):  # which is `me.failure` as well
@@ -149,7 +168,35 @@ def main() -> int:
     return code
 
 
+def _end_fork(logger: Logger, error: BaseException | None = None) -> NoReturn:
+    """End a child that a bot forked as Python would, but without the clean-up that is its parent's."""
+    status = 0 if error is None else 1
+    if isinstance(error, SystemExit) and isinstance(error.code or 0, int):
+        status = int(error.code or 0)
+    elif isinstance(error, SystemExit):
+        logger.error("%s", error.code)
+    elif error is not None:
+        logger.error("a child that the bot forked crashed", exc_info=error)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status & 0xFF)
+
+
 def _live(client: Client, logger: Logger) -> int:
+    """Run a participant to its end; return the exit code. No child that its bot forked returns from here."""
+    try:
+        code = _report(client, logger)
+    except BaseException as error:
+        if client.is_forked():
+            _end_fork(logger, error)
+        raise
+    if client.is_forked():
+        os._exit(code)
+    return code
+
+
+def _report(client: Client, logger: Logger) -> int:
     client.publish_ready(joined=False)  # a fork is known by nothing else, should it outlive its supervisord
     try:
         asyncio.run(until_stopped(client.run(), signal.SIGTERM, signal.SIGINT))

@@ -211,6 +211,40 @@ def test_a_bot_that_crashes_leaves_its_traceback_and_no_end(processes):
     assert all(journal.parse(line) for line in log.splitlines() if line), "every line has a head"
 
 
+FORKING = """\
+import os, sys
+async def bot(me):
+    child = os.fork()
+    if not child:
+        {act}
+        return
+    _, status = os.waitpid(child, 0)
+    await me.publish(f"the child ended with {{os.waitstatus_to_exitcode(status)}}")
+    await me.ended()
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "says"),
+    [("1 / 0", 1, "ZeroDivisionError"), ("await me.publish('no')", 1, "Forked"), ("sys.exit(7)", 7, ""), ("", 0, "")],
+    ids=["raises", "publishes", "exits", "returns"],
+)
+def test_a_forked_child_of_a_bot_ends_alone_and_reports_nothing(processes, act, status, says):
+    processes.server()
+    (processes.folder / "mine.py").write_text(FORKING.format(act=act))
+    client = processes.client("alice", kind="bot", run="mine:bot", path=[str(processes.folder)])
+    eventually(lambda: f"the child ended with {status}" in processes.log("server"))
+    eventually(lambda: processes.events("alice")[-1].event in ("ack", "deliver"))
+    assert says in processes.log("alice")
+    assert processes.log("alice").count("Traceback") == (1 if says else 0)
+    told = processes.ready("alice")
+    assert (told["pid"], told["joined"]) == (client.pid, True)
+    client.terminate()
+    assert client.wait(PATIENCE) == 0
+    assert processes.ready("alice")["left"]
+    assert "reason=asked" in processes.log("server")
+
+
 def test_a_name_that_is_not_composed_is_in_the_log_as_the_service_knows_it(processes):
     processes.server()
     alice = processes.client("A\u0301lice", "alice")
