@@ -47,10 +47,22 @@ is_current() {
     done
 }
 
+# check_ours: whether the environment may be made or changed here, or else who may.
+check_ours() {
+    local place=$root owner
+    [ -e "$root/.venv.lock" ] && place=$root/.venv.lock
+    [ -w "$place" ] && { [ ! -e "$venv" ] || [ -w "$venv" ]; } && return
+    owner=$(stat -c %U "$root")
+    echo "chitty: $root belongs to $owner, and the environment in it has to be set up, which $(id -un) may not do:" \
+        "run bin/chitty there as $owner, or make a checkout of your own" >&2
+    return 1
+}
+
 # make_venv EXTRA STAMP...: make or refresh the environment, with an extra of the package; one call at a time.
 make_venv() {
     local extra=$1 python stamp
     shift
+    check_ours || exit 1
     (
         flock 9
         if is_current "$1"; then exit 0; fi  # another call has made it meanwhile

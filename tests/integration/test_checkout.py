@@ -7,6 +7,7 @@ is, so nothing is downloaded.
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,17 @@ def test_a_set_up_that_fails_says_so_and_is_repeated(made, tmp_path):
     assert "the set-up failed" in said
     copy.write("backend.py", BACKEND)
     assert "setting up" in copy.run()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another account")
+def test_another_account_is_told_whose_checkout_it_is_and_what_to_do(made):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the directories of pytest are closed to others
+        copy = copied(made, Path(folder) / "c")
+        shutil.rmtree(copy.folder / ".venv")
+        called = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy.folder / "bin/chitty", "hello"]
+        done = subprocess.run(called, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{copy.folder} belongs to root" in line
+    assert "run bin/chitty there as root, or make a checkout of your own" in line
