@@ -22,8 +22,8 @@ class Afterwards:
 
     The first signal within raises KeyboardInterrupt. Later ones, and all that come while the work is done, are only
     noted, but for a Ctrl-C (SIGINT) that is not the first signal: it calls `hurry`, which is to make the work short.
-    One more after that raises KeyboardInterrupt, wherever that is. A signal that is ignored stays ignored, as `nohup`
-    wants it.
+    One more after that raises Killed, wherever that is, and none is heard afterwards: the command is ending, and is to
+    say so. A signal that is ignored stays ignored, as `nohup` wants it.
 
     Args:
         work: what is done.
@@ -39,7 +39,7 @@ class Afterwards:
         self._work = work
         self._hurry = hurry
         self._asked = asked
-        self._working = False
+        self._working = self._hurrying = False
         self._former: dict[signal.Signals, Any] = {}
         self.interrupted = self.hurried = False
 
@@ -86,10 +86,14 @@ class Afterwards:
         streams.hurry()
         first, self.interrupted = not self.interrupted and not self._asked, True
         if number == signal.SIGINT and not first:
+            if self._hurrying:
+                return
             if self.hurried:
-                raise KeyboardInterrupt
-            self.hurried = True
+                raise Killed
+            self.hurried = self._hurrying = True
+            self._hear_no_more()
             self._hurry()
+            self._hurrying = False
         elif first and not self._ends(frame):
             raise KeyboardInterrupt
 
@@ -100,3 +104,12 @@ class Afterwards:
                 return True
             frame = frame.f_back
         return self._working
+
+    def _hear_no_more(self) -> None:
+        """Let Ctrl-C do nothing once this, and whatever it is within, has ended."""
+        former = self._former.get(signal.SIGINT)
+        if former is signal.default_int_handler:
+            self._former[signal.SIGINT] = signal.SIG_IGN
+        elif isinstance(outer := getattr(former, "__self__", None), Afterwards):
+            outer.interrupted = True  # so that one more hurries it, and interrupts nothing
+            outer._hear_no_more()

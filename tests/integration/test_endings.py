@@ -232,6 +232,22 @@ class TestControlCAgain:
         assert not any(record.event == "end" for record in stuck.records("server"))
         stuck.up("--clients", 1)
 
+    def test_whoever_goes_on_with_control_c_is_told_the_same(self, stuck):
+        with stuck.start(
+            "up", "--port", 0, "--clients", 2, "--config", "stuck.yaml", "-f", stdout=subprocess.DEVNULL
+        ) as following:
+            pids = joined(stuck)
+
+            def goes_on() -> bool:
+                following.send_signal(signal.SIGINT)
+                return following.poll() is not None
+
+            eventually(goes_on, ENDS)
+            _, said = following.communicate(timeout=ENDS)
+        assert following.returncode == 130
+        assert "interrupted again: killed" in said
+        nothing_lives(stuck, pids)
+
     def test_a_down_that_is_interrupted_kills_what_does_not_stop_and_says_so(self, stuck):
         stuck.up("--clients", 2, "--config", "stuck.yaml")
         pids = joined(stuck)
