@@ -5,6 +5,9 @@ moved would write to, rotate and remove the files of a new stack at the old path
 would live on, where no command can reach it.
 """
 
+import contextlib
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,15 +68,24 @@ class Workdir:
         groups = self._supervisord.process_groups
         participants = [group for name, group in groups.items() if name != SERVER]
         for group in participants:
-            group.stop_all()
+            _stop(group)
         if SERVER in groups and not any(group.get_unstopped_processes() for group in participants):
-            groups[SERVER].stop_all()
+            _stop(groups[SERVER])
 
     def _leave_files(self) -> None:
         """Keep supervisord from removing at its end what is at the old path by now: that is another's."""
         self._options.unlink_pidfile = False
         sockets = [config.get("file") or "" for config in self._options.server_configs]
         self._options.unlink_socketfiles = not any(path.startswith(f"{self._path}/") for path in sockets)
+
+
+def _stop(group: Any) -> None:
+    """Stop what runs of a group; one that is paused is woken, to hear it."""
+    group.stop_all()
+    for process in group.get_unstopped_processes():
+        if process.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
 
 
 def _moved(value: Any, old: str, new: str) -> Any:

@@ -163,6 +163,19 @@ def test_a_stack_whose_directory_is_removed_ends_by_itself(place, name):
     assert "no stack in" in stack.run("doctor")
 
 
+@pytest.mark.parametrize("paused", ["server", "bob"])
+def test_what_is_paused_in_a_removed_directory_is_woken_so_that_it_can_end(place, paused):
+    stack = place("s")
+    stack.up("--clients", "bob")
+    pids = pids_of(stack)
+    descriptor = os.open(stack.layout.log(paused), os.O_RDONLY)
+    stack.run("pause", paused)
+    shutil.rmtree(stack.layout.directory)
+    eventually(lambda: alive(pids) == set(), ENDS)
+    with open(descriptor) as log:
+        assert " end " in log.read(), "it ended by itself, and was not killed"
+
+
 def test_what_lives_on_of_a_removed_directory_is_found_at_the_same_path(place):
     stack = place("s")
     stack.up("--clients", "bob")
