@@ -46,6 +46,8 @@ def logs(
     wanted = selection.wanted(since, grep)
     goes_on = streams.reader_stays if follow else None
     selection.allow_open_files()
+    if follow and not stack.layout.logs.is_dir():
+        session.notice(f"there are no logs in {stack.layout.directory} yet: waiting for a stack there")
     print_lines(session, stack, tail.stream(stack.layout.logs, chosen, wanted, number, goes_on), as_json=as_json)
     return DONE
 

@@ -142,3 +142,18 @@ def test_a_reader_that_wants_one_line_gets_it_and_no_complaint(running):
     )
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
+
+
+def test_one_that_follows_where_no_stack_is_yet_says_that_it_waits_and_where(tmp_path):
+    stack = Stack(tmp_path / "stack")
+    try:
+        with stack.start("logs", "-f") as following:
+            assert following.stderr.readline() == (
+                f"there are no logs in {stack.layout.directory} yet: waiting for a stack there\n"
+            )
+            stack.up("--clients", 0)
+            assert following.stdout.readline()
+            following.send_signal(signal.SIGINT)
+            assert following.wait(PATIENCE) == 130
+    finally:
+        stack.end()
