@@ -112,4 +112,4 @@ class Afterwards:
             self._former[signal.SIGINT] = signal.SIG_IGN
         elif isinstance(outer := getattr(former, "__self__", None), Afterwards):
             outer.interrupted = True  # so that one more hurries it, and interrupts nothing
-            outer._hear_no_more()
+            outer._hear_no_more()  # noqa: SLF001 - another of its kind

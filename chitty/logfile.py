@@ -197,6 +197,10 @@ class Growing:
         self._lines += len(whole)
         return [_text(line) for line in whole]
 
+    def move(self, log: Path) -> None:
+        """Go on with the same log at another path: it was moved there."""
+        self._log = log
+
     def close(self) -> None:
         """Close the file; the next `read` would begin anew."""
         if self._file is not None:

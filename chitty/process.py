@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,31 @@ def located(ready: Path) -> str | None:
 def alive(pid: int) -> bool:
     """Tell whether a process lives; a zombie does not."""
     return state_of(pid) not in {"", "Z", "X"}
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A process for good: its pid alone may be another's by now."""
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> "Life":
+        """Return the process that has a pid now."""
+        return cls(pid, started(pid))
+
+    def lasts(self) -> bool:
+        """Tell whether it lives."""
+        return alive(self.pid) and started(self.pid) == self.started
+
+    def place(self) -> Path | None:
+        """Return the directory that it works in, as it is called now; None where that was removed, or it has ended."""
+        try:
+            path = Path(f"/proc/{self.pid}/cwd").readlink()
+        except OSError:
+            return None
+        return path if self.lasts() and works_in(self.pid, path) else None
 
 
 def state_of(pid: int) -> str:

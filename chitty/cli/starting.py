@@ -1,7 +1,7 @@
 """The stack as a whole: up, down."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,9 @@ from chitty.cli.base import DONE, Session, caller, example, with_session
 from chitty.cli.looking import print_lines
 from chitty.cli.outcome import judge
 from chitty.cli.values import Clients, Name
+
+if TYPE_CHECKING:
+    from chitty.stack.control import Stack
 
 
 @click.command(
@@ -52,7 +55,7 @@ def up(
     if follow:
         return _up_and_follow(session, request, wait)
     try:
-        return _up(session, request, wait)
+        return _up(session, session.stack(), request, wait)
     except KeyboardInterrupt:
         session.notice("interrupted: what has been started goes on; `chitty down` stops it")
         raise
@@ -78,12 +81,12 @@ def down(session: Session, *, purge: bool) -> int:
     return DONE
 
 
-def _up(session: Session, request: Any, wait: float | None) -> int:
+def _up(session: Session, stack: "Stack", request: Any, wait: float | None) -> int:
     from chitty.stack import progress, report
     from chitty.stack.up import up as start
 
     with progress.shown(wanted=not session.quiet) as watch:
-        outcome = start(session.stack(), request, caller(), wait, watch)
+        outcome = start(stack, request, caller(), wait, watch)
     if outcome.members is not None and outcome.members.server.address:
         session.notice(report.summary(outcome.members))
     return judge(outcome)
@@ -91,33 +94,40 @@ def _up(session: Session, request: Any, wait: float | None) -> int:
 
 def _up_and_follow(session: Session, request: Any, wait: float | None) -> int:
     """Start and follow; the stack ends with that, whatever ends it."""
-    from chitty import process
-    from chitty.core.errors import ChittyError
-    from chitty.stack import ending, leftovers, tail
+    from chitty.process import Life
+    from chitty.stack import ending, tail
 
-    stack = session.stack()
+    stack = there = session.stack()
     follower = tail.Follower(stack.layout.logs, None, tail.Filter(), at_end=True)
-    ran = leftovers.is_held(stack.layout)
-    holds = True
+    ran = stack.running()
 
     def stop() -> None:
-        if holds:
-            if leftovers.is_held(stack.layout):
-                session.notice("stopping" if streams.reader_stays() else "nobody reads the logs any more: stopping")
+        own = stack.own()
+        if own is not None and own.lasts():
+            session.notice("stopping" if streams.reader_stays() else "nobody reads the logs any more: stopping")
             ending.end(stack)
+
+    def goes_on() -> bool:
+        nonlocal there
+        if (now := there.present()) is not there:
+            session.notice(f"the stack was moved to {now.layout.directory}")
+            follower.move(now.layout.logs)
+            there = now
+        return streams.reader_stays() and own.lasts()
 
     try:
         with ending.afterwards(stack, stop):
             try:
-                code = _up(session, request, wait)
-            except ChittyError:
-                holds = not ran  # what ran before is not this command's
+                code = _up(session, stack, request, wait)
+            except KeyboardInterrupt:  # after a failure, what ran before is not this command's
+                if ran is not None and stack.own() is None:
+                    stack.adopt(ran)
                 raise
-            supervisor = stack.members().supervisor
-            print_lines(session, stack, follower.follow(lambda: streams.reader_stays() and process.alive(supervisor)))
-            holds = process.alive(supervisor)  # what runs after it is another command's
+            own = stack.own() or Life.of(stack.members().supervisor)
+            stack.adopt(own)
+            print_lines(session, stack, follower.follow(goes_on))
     finally:
-        print_lines(session, stack, [follower.rest()])
+        print_lines(session, there, [follower.rest()])
     return code
 
 

@@ -57,8 +57,11 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
     stays = keep or directory is not None
     failed = False
     stack = Stack(Layout.of(place), tell)
+    there = stack
 
     def clean() -> None:
+        nonlocal there
+        there = stack.present()
         if not keep:
             ending.end(stack)
         if not (stays or failed):
@@ -73,9 +76,10 @@ def own_stack(directory: Path | None, tell: Callable[[str], None] = quiet, *, ke
                 raise
     finally:
         if failed:
-            tell(f"the logs are in {place / 'logs'}")
-        if keep and leftovers.is_held(stack.layout):
-            tell(f"the stack runs on: `{_down(place)}` stops it")
+            tell(f"the logs are in {there.layout.logs}")
+        if keep and (own := stack.own()) is not None and own.lasts():
+            where = place if there is stack else there.layout.directory
+            tell(f"the stack runs on: `{_down(where)}` stops it")
 
 
 def _down(directory: Path) -> str:

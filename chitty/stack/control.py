@@ -37,6 +37,8 @@ class Stack:
     layout: Layout
     tell: Callable[[str], None] = quiet
     _reached: Supervisor | None = field(default=None, init=False)
+    _own: process.Life | None = field(default=None, init=False)
+    _claimed: bool = field(default=False, init=False)
 
     @property
     def supervisor(self) -> Supervisor:
@@ -63,6 +65,35 @@ class Stack:
     def answers(self) -> bool:
         """Tell whether its supervisord is there."""
         return self._reach().answers()
+
+    def claim(self) -> None:
+        """Take whatever supervisord works in the directory for this command's own, until `adopt` tells which is."""
+        self._own, self._claimed = None, True
+
+    def adopt(self, supervisor: process.Life) -> None:
+        """Take this supervisord, and no other, for this command's own."""
+        self._own, self._claimed = supervisor, False
+
+    def running(self) -> process.Life | None:
+        """Return a supervisord that works in the directory now, None where there is none."""
+        found = leftovers.supervisors(self.layout)
+        return process.Life.of(found[0]) if found else None
+
+    def own(self) -> process.Life | None:
+        """Return the supervisord that is this command's own, which may have ended; None where it has none."""
+        if self._claimed and not (self._own and self._own.lasts()):
+            self._own = self.running() or self._own
+        return self._own
+
+    def present(self) -> "Stack":
+        """Return the stack of this command's own supervisord, in the directory where that works by now."""
+        own = self.own()
+        place = None if own is None or process.works_in(own.pid, self.layout.directory) else own.place()
+        if place is None:
+            return self
+        moved = Stack(Layout(place), self.tell)
+        moved._own, moved._claimed = own, False
+        return moved
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -19,6 +19,8 @@ _END = 10.0  # seconds that supervisord has to end once nothing is below it
 def down(stack: Stack, *, purge: bool = False) -> bool:
     """Stop the stack; tell whether there was one to stop. `purge` removes its directory as well.
 
+    Where the command has a supervisord of its own, another's in the directory is left alone.
+
     Raises:
         StackError: something of it lives on.
         AlreadyExists: a guest is here, whose log `purge` would remove; nothing was touched.
@@ -26,6 +28,9 @@ def down(stack: Stack, *, purge: bool = False) -> bool:
     if not stack.layout.directory.is_dir():
         return False
     with stack.changing():
+        own = stack.own()
+        if own is not None and any(pid != own.pid for pid in leftovers.supervisors(stack.layout)):
+            return False
         if purge:
             visiting.check_none(stack, "--purge")
         ran = take_down(stack)
@@ -65,11 +70,18 @@ def take_down(stack: Stack) -> bool:
 def kill(stack: Stack) -> None:
     """Kill all processes of a stack at once: nobody is asked to end. Takes no lock, and leaves its files to `down`.
 
+    Where the command has a supervisord of its own, that and what is below it, wherever it works.
+
     Raises:
         StackError: something of it lives on.
     """
     # Its supervisord first: it would start the server again, and what it starts just now ends with it.
-    pids = [*leftovers.supervisors(stack.layout), *leftovers.find(stack.layout, None)]
+    own = stack.own()
+    here = leftovers.supervisors(stack.layout)
+    if own is not None and own.lasts():
+        pids = [own.pid, *leftovers.below(own.pid)]
+    else:
+        pids = [] if own is not None and here else [*here, *leftovers.find(stack.layout, None)]
     leftovers.end(pids, [signal.SIGKILL])
     if alive := list(filter(process.alive, pids)):
         raise StackError(f"processes {alive} of this stack did not end: see `chitty doctor`")

@@ -10,16 +10,26 @@ from chitty.stack.down import down, kill
 
 
 def end(stack: Stack) -> None:
-    """Take a stack down, and kill it where it does not end otherwise.
+    """Take down the stack that is the command's own, wherever its directory is by now, and never another.
+
+    It is killed where it does not end otherwise.
 
     Raises:
         StackError: something of it lives on even so.
     """
+    own = stack.own()
+    if own is None:
+        return
+    there = stack.present()
+    if there is not stack:
+        stack.tell(f"the stack was moved to {there.layout.directory}: stopping it there")
     try:
-        down(stack)
+        down(there)
+        if own.lasts():  # its directory was removed, or moved just now
+            kill(there)
     except (ChittyError, OSError) as error:  # another command does not let go of it, or its disk is full, for instance
         stack.tell(f"{_why(error)}; killing the stack")
-        kill(stack)
+        kill(there)
 
 
 def _why(error: ChittyError | OSError) -> str:
@@ -36,6 +46,7 @@ def afterwards(stack: Stack, work: Callable[[], None], *, asked: bool = False) -
 
     def hurry() -> None:
         with contextlib.suppress(StackError):  # the work, which goes on, finds that too
-            kill(stack)
+            if asked or stack.own() is not None:
+                kill(stack)
 
     return Afterwards(work, hurry, asked=asked)

@@ -63,6 +63,12 @@ def end(pids: Iterable[int], signals: Sequence[signal.Signals] = (signal.SIGTERM
             time.sleep(0.02)
 
 
+def below(supervisor: int) -> list[int]:
+    """Return the pids of what lives and was started by a supervisord, wherever it works."""
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [pid for pid in pids if _descends(pid, supervisor) and process.alive(pid)]
+
+
 def is_supervisord(pid: int) -> bool:
     """Tell whether a process runs supervisord's program, as a fresh fork of it does until it runs its own."""
     words = command_line(pid).split(b"\0")

@@ -167,6 +167,13 @@ class Follower:
         self._arrivals.append((now, latest))
         return list(self._due(now - REORDER))
 
+    def move(self, folder: Path) -> None:
+        """Go on with the logs in the folder that theirs was moved to."""
+        self._folder = folder
+        for path, (growing, _) in self._open.items():
+            growing.move(folder / path.name)
+        self._open = {folder / path.name: one for path, one in self._open.items()}
+
     def rest(self) -> list[Line]:
         """Return what is held back, ready or not."""
         return self.read() + [heapq.heappop(self._held)[2] for _ in range(len(self._held))]

@@ -19,7 +19,7 @@ from chitty.sequencer import sqlite
 from chitty.settings import Settings
 from chitty.stack import control, leftovers, limits, locks, membership, plan, trust, visiting, waiting
 from chitty.stack.control import Stack, until
-from chitty.stack.down import take_down
+from chitty.stack.down import down
 from chitty.stack.files import write
 from chitty.stack.layout import SERVER, Detour, detour
 from chitty.stack.membership import Caller
@@ -133,8 +133,8 @@ def up(
         _await_server(stack, deadline, watch, len(names))
     except ServerFailed:
         if not running:
-            with suppress(NotRunning), stack.changing():
-                take_down(stack)
+            with suppress(NotRunning):
+                down(stack.present())
         raise
     return waiting.joined(stack, names, max(0.0, deadline - time.monotonic()), watch)
 
@@ -269,6 +269,7 @@ def _archive(stack: Stack, database: str) -> None:
 
 
 def _spawn(stack: Stack, caller: Caller) -> None:
+    stack.claim()
     command = [caller.python, "-P", "-m", "supervisor.supervisord", "-c", "supervisord.conf"]
     # UTF-8, because supervisord reads its configuration in the locale's encoding. gRPC reads QUIET before the forks.
     environment = {**os.environ, "PYTHONUTF8": "1", **plan.QUIET}
@@ -291,6 +292,7 @@ def _spawn(stack: Stack, caller: Caller) -> None:
         raise StackError(f"supervisord did not start: {_last_line(done.stderr or done.stdout)}")
     if not until(stack.answers, _SPAWN_WAIT):
         raise StackError(f"supervisord does not answer: see {stack.layout.logs / 'supervisord.log'}")
+    stack.adopt(process.Life.of(stack.members().supervisor))
 
 
 def _last_line(text: str) -> str:

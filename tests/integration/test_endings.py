@@ -195,6 +195,82 @@ def test_what_stops_a_stack_elsewhere_ends_the_follower_and_a_new_stack_is_not_i
     assert stack.joined() == {"bob", "carol"}
 
 
+class TestAStackThatIsMoved:
+    def told(self, following: subprocess.Popen[str], stack: Stack) -> list[int]:
+        """Wait until a follower follows, and return the pids of all processes of its stack."""
+        while "participants joined" not in (said := following.stderr.readline()):
+            assert said, "it ended without a word"
+        return joined(stack)
+
+    def moved(self, stack: Stack) -> Stack:
+        place = stack.layout.directory.with_name("moved")
+        stack.layout.directory.rename(place)
+        return Stack(place)
+
+    def test_is_followed_and_stopped_and_another_at_its_old_path_is_not(self, stack):
+        with stack.start("up", "--port", 0, "--clients", 2, "-f", stdout=subprocess.PIPE) as following:
+            pids = self.told(following, stack)
+            moved = self.moved(stack)
+            stack.up("--clients", "zoe")
+            moved.run("say", "bob", "from the new place")
+            eventually(lambda: "from the new place" in following.stdout.readline(), PATIENCE)
+            following.send_signal(signal.SIGTERM)
+            out, said = following.communicate(timeout=PATIENCE)
+        assert following.returncode == 130
+        assert f"the stack was moved to {moved.layout.directory}: stopping it there" in said
+        assert "zoe" not in out
+        nothing_lives(moved, pids)
+        assert moved.records("server")[-1].event == "end", "it was stopped, not killed"
+        assert stack.joined() == {"zoe"}
+
+    def test_is_killed_by_a_second_control_c_and_another_at_its_old_path_is_not(self, stack):
+        (stack.cwd / "mine.py").write_text(STUCK)
+        (stack.cwd / "stuck.yaml").write_text("bot: {run: 'mine:stuck'}\n")
+        with stack.start(
+            "up", "--port", 0, "--clients", 2, "--config", "stuck.yaml", "-f", stdout=subprocess.DEVNULL
+        ) as following:
+            pids = self.told(following, stack)
+            moved = self.moved(stack)
+            stack.up("--clients", "zoe")
+            following.send_signal(signal.SIGINT)
+            while "stopping it there" not in (said := following.stderr.readline()):
+                assert said, "it ended without a word"
+            following.send_signal(signal.SIGINT)
+            assert following.wait(PATIENCE) == 130
+        nothing_lives(moved, pids)
+        assert stack.joined() == {"zoe"}
+
+    def test_is_stopped_by_a_run_that_was_given_its_directory(self, stack):
+        scenario = stack.cwd / "long.yaml"
+        scenario.write_text("title: t\nsteps: [up: {clients: [bob, carol]}, wait: 1000]\n")
+        command = [sys.executable, "-m", "chitty", "run", str(scenario), "-o", str(stack.layout.directory)]
+        with subprocess.Popen(
+            command, cwd=stack.cwd, env=stack.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as running:
+            while "bob" not in (said := running.stderr.readline()):
+                assert said, "it ended without a word"
+            pids = joined(stack)
+            moved = self.moved(stack)
+            stack.up("--clients", "zoe")
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=PATIENCE)
+        assert running.returncode == 130
+        assert f"the stack was moved to {moved.layout.directory}: stopping it there" in said
+        nothing_lives(moved, pids)
+        assert stack.joined() == {"zoe"}
+
+    def test_and_interrupted_when_a_new_one_runs_where_it_was_stopped_leaves_that_alone(self, stack):
+        with stack.start("up", "--port", 0, "--clients", 2, "-f", stdout=subprocess.DEVNULL) as following:
+            self.told(following, stack)
+            following.send_signal(signal.SIGSTOP)  # so that it does not see what happens meanwhile
+            stack.run("down")
+            stack.up("--clients", "zoe")
+            following.send_signal(signal.SIGINT)
+            following.send_signal(signal.SIGCONT)
+            following.communicate(timeout=PATIENCE)
+        assert stack.joined() == {"zoe"}
+
+
 def test_one_that_is_refused_leaves_the_stack_that_runs_alone(stack):
     stack.up("--clients", 2)
     stack.run("up", "--port", 77, "-f", expect=5)
@@ -242,8 +318,8 @@ class TestControlCAgain:
                 following.send_signal(signal.SIGINT)
                 return following.poll() is not None
 
-            eventually(goes_on, ENDS)
-            _, said = following.communicate(timeout=ENDS)
+            eventually(goes_on, PATIENCE)
+            _, said = following.communicate(timeout=PATIENCE)
         assert following.returncode == 130
         assert "interrupted again: killed" in said
         nothing_lives(stuck, pids)

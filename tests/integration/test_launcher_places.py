@@ -171,8 +171,8 @@ def test_what_is_paused_in_a_removed_directory_is_woken_so_that_it_can_end(place
     descriptor = os.open(stack.layout.log(paused), os.O_RDONLY)
     stack.run("pause", paused)
     shutil.rmtree(stack.layout.directory)
-    eventually(lambda: alive(pids) == set(), ENDS)
-    with open(descriptor) as log:
+    eventually(lambda: alive(pids) == set())
+    with os.fdopen(descriptor) as log:
         assert " end " in log.read(), "it ended by itself, and was not killed"
 
 

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from chitty import process
 from chitty.core.errors import StackError
 from chitty.stack import ending
 from chitty.stack.control import Stack
@@ -29,6 +30,7 @@ def test_a_stack_that_cannot_be_taken_down_is_killed(tmp_path, monkeypatch, erro
     monkeypatch.setattr(ending, "down", fail)
     monkeypatch.setattr(ending, "kill", killed.append)
     stack = Stack(Layout.of(tmp_path), told.append)
+    stack.adopt(process.Life(pid=2**22, started=1))  # which has ended
     ending.end(stack)
     assert killed == [stack]
     assert says in told[0]

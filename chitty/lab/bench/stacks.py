@@ -40,6 +40,8 @@ class Commanded:
         self._config.write_text(yaml.safe_dump({"server": server_settings(), "bot": dict(bot)}), encoding="utf-8")
         self.layout = Layout.of(folder / "stack")
         stack = Stack(self.layout)
+        stack.claim()  # nobody else has a stack in this folder
+        self._stack = stack
         self._ending = ending.afterwards(stack, lambda: ending.end(stack))
 
     def __enter__(self) -> Self:
@@ -83,7 +85,9 @@ class Commanded:
     def up(self, names: Sequence[str]) -> Command:
         """Start it with participants; it returns when all have joined."""
         # a port of its own for good, so that a server that is started again has the same
-        return self.run("up", "--clients", ",".join(names), "--config", str(self._config), "--wait", "120")
+        done = self.run("up", "--clients", ",".join(names), "--config", str(self._config), "--wait", "120")
+        self._stack.own()  # to be found again, wherever the folder is by the end
+        return done
 
     def pids(self) -> tuple[int, list[int]]:
         """Return the process of the server, and those of its participants."""
