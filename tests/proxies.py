@@ -88,9 +88,17 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @contextlib.asynccontextmanager
 async def proxying(target: str) -> AsyncIterator[Proxy]:
-    proxy = Proxy(target)
-    server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
-    proxy.address = "127.0.0.1:" + str(server.sockets[0].getsockname()[1])
+    async with _listening(Proxy(target), "127.0.0.1") as proxy:
+        yield proxy
+
+
+L = TypeVar("L", "Proxy", "Recording")
+
+
+@contextlib.asynccontextmanager
+async def _listening(proxy: L, host: str) -> AsyncIterator[L]:
+    server = await asyncio.start_server(proxy.connected, host, 0)
+    proxy.address = f"{host}:{server.sockets[0].getsockname()[1]}"
     try:
         yield proxy
     finally:
@@ -198,14 +206,8 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @contextlib.asynccontextmanager
 async def recording() -> AsyncIterator[Recording]:
-    proxy = Recording()
-    server = await asyncio.start_server(proxy.connected, "127.0.0.2", 0)
-    proxy.address = "127.0.0.2:" + str(server.sockets[0].getsockname()[1])
-    try:
+    async with _listening(Recording(), "127.0.0.2") as proxy:
         yield proxy
-    finally:
-        server.close()
-        proxy.cut()
 
 
 @contextlib.contextmanager
